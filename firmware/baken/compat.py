@@ -1,0 +1,65 @@
+"""The only place that knows which Python runs: constants, AES blocks and hashes for both runtimes.
+
+Differences are found by trying the import, never by asking for a platform's name.
+"""
+
+import hashlib
+from binascii import crc32 as _crc32
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """Return the value; MicroPython's compiler folds it into the bytecode instead."""
+        return value
+
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class BlockCipher(Protocol):
+        """Encrypts whole blocks of 16 bytes, each on its own."""
+
+        def encrypt(self, __blocks: "bytes | bytearray") -> bytes: ...
+
+
+try:
+    from cryptolib import aes as _aes
+
+    _ECB = const(1)
+
+    def aes_ecb(key: bytes) -> "BlockCipher":
+        """An AES cipher for a key of 16 or 32 bytes; `.encrypt(blocks)` takes any number of whole blocks."""
+        return _aes(key, _ECB)
+
+except ImportError:
+    from cryptography.hazmat.primitives.ciphers import Cipher as _Cipher
+    from cryptography.hazmat.primitives.ciphers import algorithms as _algorithms
+    from cryptography.hazmat.primitives.ciphers import modes as _modes
+
+    class _Aes:
+        """What `cryptolib.aes` in ECB mode is on the other runtime."""
+
+        def __init__(self, key: bytes) -> None:
+            self._update = _Cipher(_algorithms.AES(bytes(key)), _modes.ECB()).encryptor().update
+
+        def encrypt(self, blocks: "bytes | bytearray") -> bytes:
+            if len(blocks) % 16:
+                raise ValueError(f"{len(blocks)} bytes are not whole blocks of 16")
+            return self._update(bytes(blocks))
+
+    def aes_ecb(key: bytes) -> "BlockCipher":
+        """An AES cipher for a key of 16 or 32 bytes; `.encrypt(blocks)` takes any number of whole blocks."""
+        return _Aes(key)
+
+
+def sha256(data: "bytes | bytearray | memoryview") -> bytes:
+    """The SHA-256 digest of data, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def crc32(data: "bytes | bytearray | memoryview") -> int:
+    """The CRC-32 of zlib and Ethernet, as an unsigned int."""
+    return _crc32(data) & 0xFFFFFFFF

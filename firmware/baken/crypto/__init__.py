@@ -1,0 +1,1 @@
+"""Ciphers and signatures, in code that runs on both runtimes."""

@@ -1,0 +1,66 @@
+"""The signatures of Baken, the same interface on both runtimes.
+
+`verify` gives the same verdict everywhere: where a compiled library does the arithmetic, the checks in
+which libraries differ (canonical numbers, keys of small order) are made here first.
+"""
+
+from baken.compat import const
+from baken.crypto import ed25519
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    from cryptography.exceptions import InvalidSignature as _InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as _PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as _PublicKey
+
+    def verify(public: bytes, message: "bytes | bytearray | memoryview", signature: bytes) -> bool:
+        """Whether an Ed25519 signature is genuine; never raises for bytes of any length."""
+        if len(signature) != 64 or not ed25519.is_acceptable(public) or not ed25519.is_reduced(signature):
+            return False
+        try:
+            _PublicKey.from_public_bytes(bytes(public)).verify(bytes(signature), bytes(message))
+        except (_InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _authority_key(seed: bytes) -> "tuple[bytes, Callable[[bytes], bytes]]":
+        key = _PrivateKey.from_private_bytes(seed)
+        return key.public_key().public_bytes_raw(), key.sign
+
+except ImportError:
+    verify = ed25519.verify
+
+    def _authority_key(seed: bytes) -> "tuple[bytes, Callable[[bytes], bytes]]":
+        key = ed25519.signing_key(seed)
+        return key.public, key.sign
+
+
+class AuthorityKey:
+    """An Ed25519 key made from a 32-byte seed: what an authority and the region's root sign with."""
+
+    def __init__(self, seed: bytes) -> None:
+        self.public, self._sign = _authority_key(bytes(seed))
+
+    def sign(self, message: "bytes | bytearray | memoryview") -> bytes:
+        """A 64-byte signature that `verify` accepts under `public`."""
+        return self._sign(bytes(message))
+
+
+class PointKey:
+    """A point's Curve25519 key (32 private bytes): it seals with the key and signs with its Edwards form.
+
+    `public` is what a Meshtastic node announces; `signing_public` follows from it (`ed25519.edwards_public`).
+    """
+
+    def __init__(self, private: bytes) -> None:
+        key = ed25519.signing_key_x25519(bytes(private))
+        self.public = ed25519.x25519_public(private)
+        self.signing_public = key.public
+        self._sign = key.sign
+
+    def sign(self, message: "bytes | bytearray | memoryview") -> bytes:
+        """A 64-byte signature that `verify` accepts under `signing_public`."""
+        return self._sign(bytes(message))

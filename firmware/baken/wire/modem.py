@@ -1,0 +1,185 @@
+"""LoRa modem settings of Meshtastic: presets, regions, centre frequency and time on air.
+
+Airtime is the data sheet's formula (Semtech AN1200.22) in whole microseconds:
+
+    payload symbols = ceil(max(8 * length + 16 - 4 * SF + 8 + 20, 0) / (4 * (SF - 2 * LDRO))) * coding rate
+    airtime = (preamble + 4.25 + 8 + payload symbols) * 2**SF / bandwidth
+
+with explicit header and CRC; low data rate optimisation (LDRO) is on for symbols of 16 ms and longer.
+"""
+
+from baken.compat import const
+from baken.wire.errors import LocalProtocolError
+from baken.wire.record import Record
+
+PREAMBLE_SYMBOLS = const(16)
+SYNC_WORD = const(0x2B)
+MAX_FRAME = const(255)
+
+LONG_FAST = const(0)
+LONG_SLOW = const(1)
+MEDIUM_SLOW = const(3)
+MEDIUM_FAST = const(4)
+SHORT_SLOW = const(5)
+SHORT_FAST = const(6)
+LONG_MODERATE = const(7)
+SHORT_TURBO = const(8)
+LONG_TURBO = const(9)
+
+_LDRO_SYMBOL_US = const(16000)
+
+# (number, name, channel name, bandwidth in Hz, spreading factor, coding rate denominator, sensitivity in dBm
+# for a noise figure of 6 dB). Number 2, VERY_LONG_SLOW, is deprecated and means LONG_FAST.
+_PRESETS = (
+    (LONG_FAST, "LONG_FAST", b"LongFast", 250000, 11, 5, -131.5),
+    (LONG_SLOW, "LONG_SLOW", b"LongSlow", 125000, 12, 8, -137.0),
+    (MEDIUM_SLOW, "MEDIUM_SLOW", b"MediumSlow", 250000, 10, 5, -129.0),
+    (MEDIUM_FAST, "MEDIUM_FAST", b"MediumFast", 250000, 9, 5, -126.5),
+    (SHORT_SLOW, "SHORT_SLOW", b"ShortSlow", 250000, 8, 5, -124.0),
+    (SHORT_FAST, "SHORT_FAST", b"ShortFast", 250000, 7, 5, -121.5),
+    (LONG_MODERATE, "LONG_MODERATE", b"LongMod", 125000, 11, 8, -134.5),
+    (SHORT_TURBO, "SHORT_TURBO", b"ShortTurbo", 500000, 7, 5, -118.5),
+    (LONG_TURBO, "LONG_TURBO", b"LongTurbo", 500000, 11, 8, -128.5),
+)
+
+# Whole numbers in the client's settings that stand for a bandwidth with a fraction.
+_BANDWIDTH_CODES = ((31, 31250), (62, 62500), (200, 203125), (400, 406250), (800, 812500), (1600, 1625000))
+
+# code: (name, band from and to in Hz, duty cycle in percent, power limit in dBm)
+_REGIONS = (
+    (2, "EU_433", 433000000, 434000000, 10, 10),
+    (3, "EU_868", 869400000, 869650000, 10, 27),
+)
+
+
+class Modem(Record):
+    """How symbols are made. `coding_rate` is the denominator: 5 for 4/5, 8 for 4/8."""
+
+    __slots__ = ("bandwidth_hz", "coding_rate", "preamble_symbols", "spreading_factor")
+
+    def __init__(
+        self,
+        bandwidth_hz: int,
+        spreading_factor: int,
+        coding_rate: int,
+        preamble_symbols: int = PREAMBLE_SYMBOLS,
+    ) -> None:
+        if bandwidth_hz <= 0:
+            raise LocalProtocolError(f"bandwidth is {bandwidth_hz} Hz, must be positive", "modem")
+        if not 5 <= spreading_factor <= 12:
+            raise LocalProtocolError(f"spreading factor is {spreading_factor}, allowed 5 to 12", "modem")
+        if not 5 <= coding_rate <= 8:
+            raise LocalProtocolError(f"coding rate is 4/{coding_rate}, allowed 4/5 to 4/8", "modem")
+        self.bandwidth_hz = bandwidth_hz
+        self.spreading_factor = spreading_factor
+        self.coding_rate = coding_rate
+        self.preamble_symbols = preamble_symbols
+
+    def symbol_us(self) -> int:
+        """Length of one symbol, rounded down."""
+        return (1000000 << self.spreading_factor) // self.bandwidth_hz
+
+    def airtime_us(self, length: int) -> int:
+        """Time on air of a frame of `length` bytes, header included."""
+        if not 0 <= length <= MAX_FRAME:
+            raise LocalProtocolError(f"frame is {length} bytes, limit {MAX_FRAME}", "frame-size")
+        factor = self.spreading_factor
+        bits = max(8 * length + 16 - 4 * factor + 8 + 20, 0)
+        per_block = 4 * (factor - (2 if self.symbol_us() >= _LDRO_SYMBOL_US else 0))
+        payload = (bits + per_block - 1) // per_block * self.coding_rate
+        quarters = 4 * (self.preamble_symbols + 8 + payload) + 17
+        return quarters * (250000 << factor) // self.bandwidth_hz
+
+    def airtime_ms(self, length: int) -> int:
+        """Time on air of a frame of `length` bytes, to the nearest millisecond."""
+        return (self.airtime_us(length) + 500) // 1000
+
+
+class Preset(Record):
+    """A named modem setting. `channel_name` is the effective name of a channel that has none of its own."""
+
+    __slots__ = ("channel_name", "modem", "name", "number", "sensitivity_dbm")
+
+    def __init__(
+        self, number: int, name: str, channel_name: bytes, modem: Modem, sensitivity_dbm: float
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.channel_name = channel_name
+        self.modem = modem
+        self.sensitivity_dbm = sensitivity_dbm
+
+
+class Region(Record):
+    """The band that a country allows: what may be sent there, and how often."""
+
+    __slots__ = ("code", "duty_percent", "end_hz", "name", "power_limit_dbm", "start_hz")
+
+    def __init__(
+        self, code: int, name: str, start_hz: int, end_hz: int, duty_percent: int, power_limit_dbm: int
+    ) -> None:
+        self.code = code
+        self.name = name
+        self.start_hz = start_hz
+        self.end_hz = end_hz
+        self.duty_percent = duty_percent
+        self.power_limit_dbm = power_limit_dbm
+
+    def slots(self, modem: Modem) -> int:
+        """How many channels of this bandwidth lie side by side in the band; 0: it does not fit."""
+        return (self.end_hz - self.start_hz) // modem.bandwidth_hz
+
+    def frequency_hz(self, modem: Modem, channel_name: bytes, channel_number: int = 0) -> int:
+        """Centre frequency for the primary channel's effective name, or for a channel number from 1 up."""
+        count = self.slots(modem)
+        if not count:
+            raise LocalProtocolError(f"{modem.bandwidth_hz} Hz is too wide for {self.name}", "modem")
+        slot = (channel_number - 1 if channel_number else djb2(channel_name)) % count
+        return self.start_hz + modem.bandwidth_hz // 2 + slot * modem.bandwidth_hz
+
+
+def preset(number: int) -> Preset:
+    """The preset with a number of Meshtastic's ModemPreset; the deprecated 2 is LONG_FAST."""
+    wanted = LONG_FAST if number == 2 else number
+    for code, name, channel_name, bandwidth_hz, factor, rate, sensitivity_dbm in _PRESETS:
+        if code == wanted:
+            return Preset(code, name, channel_name, Modem(bandwidth_hz, factor, rate), sensitivity_dbm)
+    raise LocalProtocolError(f"modem preset is {number}, allowed 0 to 9", "modem")
+
+
+def preset_named(name: str) -> Preset:
+    """The preset with a name in Meshtastic's spelling, such as "MEDIUM_FAST"."""
+    for row in _PRESETS:
+        if row[1] == name:
+            return preset(row[0])
+    known = ", ".join([row[1] for row in _PRESETS])
+    raise LocalProtocolError(f"modem preset is {name!r}, allowed: {known}", "modem")
+
+
+def presets() -> "list[Preset]":
+    """All presets, by number."""
+    return [preset(number) for number in sorted([row[0] for row in _PRESETS])]
+
+
+def region(code: int) -> Region:
+    """The region with a number of Meshtastic's RegionCode; only the bands in which Baken is used."""
+    for row in _REGIONS:
+        if row[0] == code:
+            return Region(*row)
+    raise LocalProtocolError(f"region code is {code}, known: 2 (EU_433), 3 (EU_868)", "region")
+
+
+def custom_modem(bandwidth_code: int, spreading_factor: int, coding_rate: int) -> Modem:
+    """A modem from a client's manual settings: bandwidth in kHz, or Meshtastic's code for a fraction."""
+    for code, bandwidth_hz in _BANDWIDTH_CODES:
+        if code == bandwidth_code:
+            return Modem(bandwidth_hz, spreading_factor, coding_rate)
+    return Modem(bandwidth_code * 1000, spreading_factor, coding_rate)
+
+
+def djb2(name: bytes) -> int:
+    """The hash that spreads channel names over a band's slots."""
+    value = 5381
+    for byte in name:
+        value = (33 * value + byte) & 0xFFFFFFFF
+    return value

@@ -1,0 +1,35 @@
+"""Starts a script on MicroPython for a test, with the folders the tests use on its path."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from baken_hardware.virtual import interpreter
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+PATH = (ROOT / "firmware", ROOT / "hardware", TESTS / "core")
+
+# Several times a node's heap (interpreter.NODE_HEAP), because a test holds what a node does not: a whole
+# region of nodes, and the compiler with the source of everything, where a node has compiled files.
+HEAP = "1024wk"
+_LIMIT_S = 120
+
+
+def run(
+    bits: int, *arguments: str | Path, heap: str = HEAP, path: Sequence[Path] = PATH
+) -> subprocess.CompletedProcess[str]:
+    """Run `micropython ARGUMENTS...` to its end; standard error comes with the output."""
+    argv, environment = interpreter.command(bits, heap, path)
+    return subprocess.run(
+        [*argv, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        cwd=ROOT,
+        timeout=_LIMIT_S,
+        check=False,
+    )
