@@ -1,0 +1,318 @@
+"""Spreading the noticeboard over the air: flood, hop refresh, Trickle digests, serving with suppression.
+
+A new record is flooded by Meshtastic's own rules; a node that gets it with its hop limit spent sends it on
+with a fresh one. What a flood missed is repaired: each node announces its DIGEST on a Trickle timer, whoever
+holds more serves the difference with hop limit 0 after a random delay, and keeps silent when another was
+first. STATUS records, one a point, are compared by the checksum in the digest and, where that differs, by
+TALLY.
+
+Sans-IO: `receive` takes what the mesh delivered, `next_event` gives what to do, `deadline` says when to ask
+again.
+"""
+
+from baken.compat import const
+from baken.noticeboard.replica import NEW, REFUSED
+from baken.noticeboard.trickle import Trickle
+from baken.wire import digest as wire
+from baken.wire.errors import RemoteProtocolError
+from baken.wire.record import Record
+from baken.wire.records import DIGEST, STATUS, TALLY, decode_header, message_kind
+
+MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
+SERVE_BATCH = const(4)  # records served for one digest
+SERVED_MEMORY = const(128)
+_STRONG_DB = const(20)  # a link this far above its limit answers first
+_MIDDLING_DB = const(10)
+FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
+SERVE_HOP_START = const(
+    1
+)  # a served frame: hop limit 0 below a hop start of 1 marks it off from a spent flood
+
+
+class Send(Record):
+    """Put `payload` on the air. `record_id` names a record, None is gossip; `flood` asks for acknowledged
+    flooding.
+    """
+
+    __slots__ = ("flood", "hop_limit", "hop_start", "payload", "record_id")
+
+    def __init__(self, payload, hop_limit, hop_start, record_id=None, flood=False):
+        self.payload = payload
+        self.hop_limit = hop_limit
+        self.hop_start = hop_start
+        self.record_id = record_id
+        self.flood = flood
+
+
+class Refresh(Record):
+    """Relay the packet that brought `record_id` again, with its own sender and id and a fresh hop limit."""
+
+    __slots__ = ("hop_limit", "hop_start", "packet", "record_id")
+
+    def __init__(self, packet, record_id, hop_limit, hop_start):
+        self.packet = packet
+        self.record_id = record_id
+        self.hop_limit = hop_limit
+        self.hop_start = hop_start
+
+
+class Withdraw(Record):
+    """Drop what of ours still waits in the transmit queue for `record_id`: somebody else was first."""
+
+    __slots__ = ("record_id",)
+
+    def __init__(self, record_id):
+        self.record_id = record_id
+
+
+class Refused(Record):
+    """Do not relay the packet that brought this: it is forged, expired or broken (`cause`)."""
+
+    __slots__ = ("cause", "packet")
+
+    def __init__(self, packet, cause):
+        self.packet = packet
+        self.cause = cause
+
+
+class Learned(Record):
+    """A record is new here."""
+
+    __slots__ = ("raw", "record_id")
+
+    def __init__(self, record_id, raw):
+        self.record_id = record_id
+        self.raw = raw
+
+
+class GossipSettings(Record):
+    """Times in ms. `k` 0 for bridges (towers, routers); `flood_hops`: hop limit of a flood (1 to 7)."""
+
+    __slots__ = ("flood_hops", "growth", "imax_ms", "imin_ms", "k")
+
+    def __init__(self, imin_ms=32000, imax_ms=1024000, k=2, growth=2, flood_hops=3):
+        self.imin_ms = imin_ms
+        self.imax_ms = imax_ms
+        self.k = k
+        self.growth = growth
+        self.flood_hops = flood_hops
+
+
+class Gossip:
+    """The air side of a replica.
+
+    `airtime_ms(bytes on air)`: how long a frame lasts at the modem setting in use; `rand(n)`: int in [0, n).
+    """
+
+    def __init__(self, replica, settings, airtime_ms, rand, now):
+        self.replica = replica
+        self.settings = settings
+        self._airtime_ms = airtime_ms
+        self._rand = rand
+        self._trickle = Trickle(settings.imin_ms, settings.imax_ms, settings.k, rand, now, settings.growth)
+        self._events = []
+        self._scheduled = {}  # record id -> due ms
+        self._floods = []  # record ids waiting to be flooded, most urgent first
+        self._flood_at = now
+        self._served = {}  # record id -> (last ms, times)
+        self._tally_at = None
+        self._tally_said = None  # checksum at which we last said our tally, and when
+        self.counters = {}
+
+    # --- input
+
+    def publish(self, raw, unix_s, now):
+        """A record made here or brought over a cable: keep it and flood it. Gives the replica's Outcome."""
+        outcome = self.replica.receive_record(raw, unix_s)
+        if outcome.state == NEW:
+            self._trickle.reset(now)
+            self._events.append(Learned(outcome.record_id, bytes(raw)))
+            if len(self._floods) < MAX_SCHEDULED:
+                self._floods.append(outcome.record_id)
+            else:
+                self._count("flood-full")  # digests will spread it
+        return outcome
+
+    def receive(self, payload, packet, margin_db, unix_s, now):
+        """A PRIVATE_APP payload from the air.
+
+        `packet`: whatever the mesh knows it by, with `hop_limit` and `hop_start`; it comes back in Refresh
+        and Refused. `margin_db`: how far above the receiver's limit it was heard.
+        """
+        kind = message_kind(payload)
+        try:
+            if kind == DIGEST:
+                self._receive_digest(wire.decode_digest(payload), margin_db, now)
+            elif kind == TALLY:
+                self._receive_tally(wire.decode_tally(payload), now)
+            else:
+                self._receive_record(payload, packet, unix_s, now)
+        except RemoteProtocolError as error:
+            self._count(error.cause)
+            self._events.append(Refused(packet, error.cause))
+
+    # --- output
+
+    def deadline(self):
+        """When `next_event` has something again, ms."""
+        due = self._trickle.deadline()
+        if self._tally_at is not None:
+            due = min(due, self._tally_at)
+        if self._floods:
+            due = min(due, self._flood_at)
+        for at in self._scheduled.values():
+            due = min(due, at)
+        return due
+
+    def next_event(self, now):
+        """Send, Refresh, Withdraw, Refused, Learned or None."""
+        if self._events:
+            return self._events.pop(0)
+        if self._trickle.deadline() <= now and self._trickle.poll(now):
+            return Send(wire.encode_digest(self.replica.digest()), 0, SERVE_HOP_START)
+        if self._floods and self._flood_at <= now:
+            return self._flood(now)
+        if self._tally_at is not None and self._tally_at <= now:
+            self._say_tally(now)
+            return self._events.pop(0) if self._events else None
+        for record_id in list(self._scheduled):
+            if self._scheduled[record_id] <= now:
+                del self._scheduled[record_id]
+                raw = self.replica.get(record_id)
+                if raw is not None:
+                    self._remember_served(record_id, now)
+                    return Send(raw, 0, SERVE_HOP_START, record_id)
+        return None
+
+    # --- records
+
+    def _receive_record(self, payload, packet, unix_s, now):
+        outcome = self.replica.receive_record(payload, unix_s)
+        if outcome.state == REFUSED:
+            self._events.append(Refused(packet, outcome.cause))
+            return
+        record_id = outcome.record_id
+        if self._scheduled.pop(record_id, None) is None:
+            self._events.append(Withdraw(record_id))
+        if outcome.state != NEW:
+            return
+        self._trickle.reset(now)
+        self._events.append(Learned(record_id, bytes(payload)))
+        if packet.hop_limit == 0:
+            if packet.hop_start > SERVE_HOP_START:
+                self._events.append(
+                    Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
+                )
+            else:
+                self._schedule(
+                    record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
+                )
+
+    def _flood(self, now):
+        record_id = min(self._floods, key=self._urgency)
+        self._floods.remove(record_id)
+        raw = self.replica.get(record_id)
+        if raw is None:
+            return None
+        self._flood_at = now + 3 * self._airtime(raw)  # nodes two hops apart cannot send together
+        self._remember_served(record_id, now)
+        hops = self.settings.flood_hops
+        return Send(raw, hops, hops, record_id, True)
+
+    def _urgency(self, record_id):
+        notice = self.replica.notices.get((record_id[1], record_id[2]))
+        return (0, notice.rank) if notice and record_id[0] != STATUS else (1, ())
+
+    # --- repair
+
+    def _receive_digest(self, peer, margin_db, now):
+        mine = self.replica.digest()
+        missing = self.replica.missing_at(peer)
+        richer = self.replica.lacks(peer)
+        if richer:
+            self._trickle.reset(now)
+        if missing:
+            self._serve(
+                [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
+            )
+        elif not richer:
+            if peer.tally_crc == mine.tally_crc:
+                self._trickle.heard_consistent()
+            elif self._tally_at is None and not self._tally_is_fresh(now):
+                self._tally_at = (
+                    now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
+                )
+
+    def _receive_tally(self, peer, now):
+        mine = self.replica.tally()
+        if peer.pages == 1 and peer.entries == mine:
+            self._tally_at = None
+            return
+        newer = self.replica.statuses_missing_at(peer)
+        self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
+        if self.replica.lacks_statuses(peer) and self._tally_at is None and not self._tally_is_fresh(now):
+            self._tally_at = now + self._rand(4 * self._airtime_ms(128))
+
+    def _serve(self, record_ids, margin_db, now):
+        """Schedule up to SERVE_BATCH records; a good link answers earlier, the holder of fresh news later."""
+        queued = 0
+        for record_id in record_ids:
+            if queued >= SERVE_BATCH:
+                break
+            if record_id in self._scheduled:
+                queued += 1
+                continue
+            airtime = self._airtime(self.replica.get(record_id))
+            weakness = min(max(_STRONG_DB - int(margin_db), 0), _STRONG_DB)
+            delay = self._rand(4 * airtime) + 2 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
+            self._schedule(record_id, now + delay)
+            queued += 1
+
+    def _schedule(self, record_id, due):
+        if len(self._scheduled) >= MAX_SCHEDULED:
+            self._count("serve-full")
+        else:
+            self._scheduled[record_id] = due
+
+    def _may_serve(self, record_id, now):
+        """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
+        time.
+        """
+        last = self._served.get(record_id)
+        if last is None or now - last[0] > self.settings.imax_ms:
+            return True
+        return now - last[0] >= self.settings.imin_ms // 4 << min(last[1], 8)
+
+    def _remember_served(self, record_id, now):
+        last = self._served.pop(record_id, None)
+        times = last[1] + 1 if last and now - last[0] <= self.settings.imax_ms else 0
+        while len(self._served) >= SERVED_MEMORY:
+            del self._served[min(self._served, key=lambda old: self._served[old][0])]
+        self._served[record_id] = (now, times)
+
+    def _say_tally(self, now):
+        self._tally_at = None
+        entries = self.replica.tally()
+        self._tally_said = (wire.tally_crc(entries), now)
+        for page in wire.encode_tally(entries[: wire.MAX_TALLY_PAGES * wire.TALLY_PAGE_ENTRIES]):
+            self._events.append(Send(page, 0, SERVE_HOP_START))
+
+    def _tally_is_fresh(self, now):
+        """We said this very tally a moment ago."""
+        if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
+            return False
+        return self._tally_said[0] == self.replica.digest().tally_crc
+
+    def _airtime(self, raw):
+        return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
+
+    def _count(self, cause):
+        self.counters[cause] = self.counters.get(cause, 0) + 1
+
+
+def serves(payload):
+    """Record id of a payload that is a record, None for gossip and for bytes that are neither."""
+    try:
+        return decode_header(payload).record_id if message_kind(payload) not in (DIGEST, TALLY) else None
+    except RemoteProtocolError:
+        return None

@@ -1,0 +1,128 @@
+"""A notice: one bulletin as a replica holds it, whole or in part, and what it means for a place."""
+
+from baken.compat import const
+from baken.wire import bulletin as wire
+from baken.wire.cap import SEVERITY
+
+VALID = "valid"
+EXPIRED = "expired"
+WITHDRAWN = "withdrawn"
+SUPERSEDED = "superseded"
+INCOMPLETE = "incomplete"
+
+_ALARM = b"ALARM"
+_SHOWN_TYPES = (b"Alert", b"Update", b"Cancel")
+_SHOWN_STATUSES = (b"Actual", b"Exercise", b"Test")
+_SEVERITY_STEP = const(4)
+
+
+class Notice:
+    """The parts held of bulletin (`origin`, `seq`).
+
+    `meta`: Bulletin with the fields that all parts share (its text is one part's); `parts`: {index: raw
+    record};
+    `received_s`: unix seconds when it became whole here, or None.
+    """
+
+    __slots__ = ("_text", "meta", "parts", "received_s")
+
+    def __init__(self, meta):
+        self.meta = meta
+        self.parts = {}
+        self.received_s = None
+        self._text = None
+
+    @property
+    def key(self):
+        """(origin, seq): what references name."""
+        return (self.meta.origin, self.meta.seq)
+
+    @property
+    def complete(self):
+        return len(self.parts) == self.meta.parts
+
+    @property
+    def missing(self):
+        """Indexes of the parts that are not here, in order."""
+        return [index for index in range(self.meta.parts) if index not in self.parts]
+
+    @property
+    def mask(self):
+        """Bit per part held, as in a DIGEST."""
+        mask = 0
+        for index in self.parts:
+            mask |= 1 << index
+        return mask
+
+    @property
+    def text(self):
+        """UTF-8 bytes of the whole text, or None while parts are missing."""
+        if self._text is None and self.complete:
+            self._text = b"".join([wire.decode_part(self.parts[i]).text for i in range(self.meta.parts)])
+        return self._text
+
+    def add(self, part, raw):
+        """Take in one verified part of this bulletin."""
+        self.parts[part.part] = raw
+
+    def accepts(self, raw):
+        """True when `raw` can be another part of this bulletin: all but its text agrees."""
+        for held in self.parts.values():
+            return wire.same_bulletin(held, raw)
+        return True
+
+    @property
+    def is_exercise(self):
+        """True when what it says must not be taken for real."""
+        return self.meta.status != b"Actual"
+
+    @property
+    def rank(self):
+        """Sort key: the smaller, the more urgent it is to show; ALARM and severity first, then the newest."""
+        alarm = 0 if self.meta.event == _ALARM else 1
+        severity = SEVERITY.index(self.meta.severity)
+        return (alarm * _SEVERITY_STEP + severity, -self.meta.sent_s, self.meta.origin, -self.meta.seq)
+
+
+def state_of(notice, notices, area, unix_s):
+    """What `notice` is at a place in `area` (index or None) now: VALID, EXPIRED, WITHDRAWN, SUPERSEDED or
+    INCOMPLETE.
+
+    `notices`: all notices of the replica. An Update or Cancel counts where its own area lies, only for
+    bulletins of the same authority, only when it is whole, and also after its own expiry: a bulletin once
+    withdrawn never returns. `unix_s` None: the clock is unknown and nothing counts as expired.
+    """
+    for other in notices:
+        meta = other.meta
+        if (
+            meta.references
+            and meta.origin == notice.meta.origin
+            and other.complete
+            and notice.key in meta.references
+        ):
+            if not meta.applies_to(area):
+                continue
+            if meta.msg_type == b"Cancel":
+                return WITHDRAWN
+            if meta.msg_type == b"Update":
+                return SUPERSEDED
+    if unix_s is not None and unix_s >= notice.meta.expires_s:
+        return EXPIRED
+    return VALID if notice.complete else INCOMPLETE
+
+
+def current(notices, area, unix_s, restricted=False):
+    """Notices to show at a place in `area`, the most urgent first: VALID ones, and INCOMPLETE ones so that a
+    gap shows.
+
+    `restricted`: also show bulletins for staff (CAP scope other than Public).
+    """
+    shown = []
+    for notice in notices:
+        if not notice.meta.applies_to(area) or (notice.meta.scope != b"Public" and not restricted):
+            continue
+        if notice.meta.msg_type not in _SHOWN_TYPES or notice.meta.status not in _SHOWN_STATUSES:
+            continue
+        if state_of(notice, notices, area, unix_s) in (VALID, INCOMPLETE):
+            shown.append(notice)
+    return sorted(shown, key=lambda notice: notice.rank)

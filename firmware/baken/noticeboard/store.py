@@ -1,0 +1,56 @@
+"""Where a replica keeps what must survive a restart: the store interface, and one in memory.
+
+A store keeps two things:
+- records: whole raw records under their id (kind, origin, seq, part);
+- values: small named byte strings (counters, marks), names of at most 24 ASCII letters.
+
+Each call is atomic and durable when it returns: after a power cut a store holds the state before the call or
+after it. `baken.device.flash` keeps one on a node's flash, `baken_gateway.store` one in SQLite.
+"""
+
+from baken.wire.records import decode_header
+
+
+class MemoryStore:
+    """A store that forgets everything; for tests and for consoles that only look."""
+
+    def __init__(self):
+        self._records = {}
+        self._values = {}
+
+    def load(self):
+        """All raw records, in no promised order."""
+        return list(self._records.values())
+
+    def put(self, raw):
+        """Keep `raw`; a record of the same id is replaced."""
+        self._records[decode_header(raw).record_id] = bytes(raw)
+
+    def remove(self, record_id):
+        """Forget a record; nothing happens when there is none."""
+        self._records.pop(record_id, None)
+
+    def get(self, name):
+        """The value `name` as bytes, or None."""
+        return self._values.get(name)
+
+    def set(self, name, value):
+        """Keep `value` (bytes) as `name`."""
+        self._values[name] = bytes(value)
+
+
+def next_number(store, name):
+    """The next number of the durable counter `name`, from 1 on; written before it is handed out, so never
+    given twice.
+    """
+    value = store.get(name)
+    number = (int.from_bytes(value, "big") if value else 0) + 1
+    store.set(name, number.to_bytes(4, "big"))
+    return number
+
+
+def raise_number(store, name, used):
+    """Make sure that the counter `name` never hands out `used` or anything below it."""
+    value = store.get(name)
+    if (int.from_bytes(value, "big") if value else 0) < used:
+        store.set(name, used.to_bytes(4, "big"))

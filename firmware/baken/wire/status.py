@@ -1,0 +1,247 @@
+"""STATUS: how one point is doing, and which bulletins it has received and read.
+
+Body after the record header (see `records`); origin is the point's number, always one part:
+
+    offset size field
+    7      3    time: minutes since 2025-01-01 UTC
+    10     1    state (low 3 bits), priority (bits 3-4), exercise (bit 5)
+    11     2    people now at the point
+    13     1    volunteers
+    14     1    hours of power left (255 = 255 or more)
+    15     2    litres of drinking water
+    17     1    node battery in per cent (101 = external power, 255 = unknown)
+    18     2    needs, one bit each in the order of NEEDS
+    20     1    number of authorities that follow (0 to 4)
+    21     13n  per authority: number u16, newest sequence u24, received u32, read u32;
+                bit i of a mask stands for sequence number newest - i
+    ...    t    text, UTF-8, may be empty
+    ...    64   signature of the point
+
+DRAFT: what somebody at the point hands its node over the cable, for the node to complete, number and sign.
+One byte version and kind DRAFT, then bytes 10 to 19 as above (the battery is ignored: the node knows it),
+then the text. A draft is never sent on the air and is refused when it comes from there.
+"""
+
+from baken.compat import const
+from baken.wire.errors import LocalProtocolError, RemoteProtocolError
+from baken.wire.record import Record
+from baken.wire.records import (
+    DRAFT,
+    MAX_PAYLOAD,
+    SIGNATURE_SIZE,
+    STATUS,
+    VERSION,
+    RecordHeader,
+    decode_header,
+    decode_minutes,
+    encode_header,
+    encode_minutes,
+    seal,
+)
+
+STATES = (b"OPEN", b"BEPERKT", b"VOL", b"DICHT", b"ONBEKEND")
+PRIORITIES = (b"R", b"P", b"I", b"F")
+NEEDS = (b"MED", b"BRW", b"POL", b"WAT", b"DSL", b"PER", b"DEK", b"MDC", b"TOL", b"TOI", b"VRV", b"ZUU")
+
+BATTERY_UNKNOWN = const(255)
+MAX_SEEN = const(4)
+WINDOW = const(32)  # sequence numbers a received or read mask covers
+_FIXED_SIZE = const(21)
+_CONDITION_SIZE = const(10)
+_SEEN_SIZE = const(13)
+
+
+class Seen(Record):
+    """What a point has of one authority: masks whose bit i stands for sequence number `newest` - i."""
+
+    __slots__ = ("authority", "newest", "read", "received")
+
+    def __init__(self, authority, newest, received=0, read=0):
+        self.authority = authority
+        self.newest = newest
+        self.received = received
+        self.read = read
+
+    def has_received(self, seq):
+        return _bit(self.received, self.newest - seq)
+
+    def has_read(self, seq):
+        return _bit(self.read, self.newest - seq)
+
+
+class Status(Record):
+    """Condition of point number `origin` at `time_s` (unix seconds); `seen`: tuple of Seen, `needs`: tuple
+    of words.
+    """
+
+    __slots__ = (
+        "battery_percent",
+        "exercise",
+        "needs",
+        "origin",
+        "people",
+        "power_hours",
+        "priority",
+        "seen",
+        "seq",
+        "state",
+        "text",
+        "time_s",
+        "volunteers",
+        "water_l",
+    )
+
+    def __init__(self, origin, seq, time_s, state=b"ONBEKEND", text=b"", seen=(), needs=()):
+        self.origin = origin
+        self.seq = seq
+        self.time_s = time_s
+        self.state = state
+        self.priority = b"R"
+        self.exercise = False
+        self.people = 0
+        self.volunteers = 0
+        self.power_hours = 0
+        self.water_l = 0
+        self.battery_percent = BATTERY_UNKNOWN
+        self.needs = needs
+        self.seen = seen
+        self.text = text
+
+    def seen_of(self, authority):
+        """Seen of that authority, or None."""
+        for seen in self.seen:
+            if seen.authority == authority:
+                return seen
+        return None
+
+
+def text_capacity(seen_count):
+    """Bytes of text that fit beside `seen_count` authorities."""
+    return MAX_PAYLOAD - SIGNATURE_SIZE - _FIXED_SIZE - _SEEN_SIZE * seen_count
+
+
+def encode(status, tag, sign):
+    """The signed record; LocalProtocolError when a value is out of its range or the text too long."""
+    if len(status.seen) > MAX_SEEN:
+        raise LocalProtocolError("%d authorities, limit %d" % (len(status.seen), MAX_SEEN), "status-seen")
+    capacity = text_capacity(len(status.seen))
+    if len(status.text) > capacity:
+        raise LocalProtocolError("text is %d bytes, limit %d" % (len(status.text), capacity), "status-text")
+    out = bytearray(encode_header(RecordHeader(STATUS, status.origin, status.seq)))
+    out += encode_minutes(status.time_s)
+    _put_condition(out, status)
+    out.append(len(status.seen))
+    for seen in status.seen:
+        _put(out, "authority", seen.authority, 2)
+        _put(out, "newest", seen.newest, 3)
+        _put(out, "received", seen.received, 4)
+        _put(out, "read", seen.read, 4)
+    return seal(bytes(out) + status.text, tag, sign)
+
+
+def decode(raw):
+    """Status of a record; RemoteProtocolError when it is none. The signature is not checked here."""
+    header = decode_header(raw)
+    if header.kind != STATUS or header.parts != 1:
+        raise RemoteProtocolError("record kind %d is no status" % header.kind, "record-kind")
+    end = len(raw) - SIGNATURE_SIZE
+    if end < _FIXED_SIZE:
+        raise RemoteProtocolError("status body ends at %d, needs %d" % (end, _FIXED_SIZE), "status-short")
+    seen_count = raw[20]
+    text_at = _FIXED_SIZE + _SEEN_SIZE * seen_count
+    if seen_count > MAX_SEEN or text_at > end:
+        raise RemoteProtocolError(
+            "status names %d authorities, limit %d" % (seen_count, MAX_SEEN), "status-seen"
+        )
+    seen = []
+    for at in range(_FIXED_SIZE, text_at, _SEEN_SIZE):
+        seen.append(Seen(_get(raw, at, 2), _get(raw, at + 2, 3), _get(raw, at + 5, 4), _get(raw, at + 9, 4)))
+    status = Status(
+        header.origin, header.seq, decode_minutes(raw, 7), text=bytes(raw[text_at:end]), seen=tuple(seen)
+    )
+    _get_condition(raw, 10, status)
+    return status
+
+
+def encode_draft(status):
+    """What a person at the point tells its node: condition and text of `status`, no number, time or
+    signature.
+    """
+    if len(status.text) > text_capacity(MAX_SEEN):
+        raise LocalProtocolError(
+            "text is %d bytes, limit %d" % (len(status.text), text_capacity(MAX_SEEN)), "status-text"
+        )
+    out = bytearray((VERSION << 4 | DRAFT,))
+    _put_condition(out, status)
+    return bytes(out) + status.text
+
+
+def decode_draft(data):
+    """Status with origin, number and time 0; RemoteProtocolError when the bytes are none."""
+    if len(data) < 1 + _CONDITION_SIZE or data[0] != VERSION << 4 | DRAFT:
+        raise RemoteProtocolError("not a draft of a status", "draft")
+    text = bytes(data[1 + _CONDITION_SIZE :])
+    if len(text) > text_capacity(MAX_SEEN):
+        raise RemoteProtocolError(
+            "text is %d bytes, limit %d" % (len(text), text_capacity(MAX_SEEN)), "status-text"
+        )
+    status = Status(0, 0, 0, text=text)
+    _get_condition(data, 1, status)
+    return status
+
+
+def _put_condition(out, status):
+    flags = _index("state", STATES, status.state) | _index("priority", PRIORITIES, status.priority) << 3
+    if status.exercise:
+        flags |= 0x20
+    needs = 0
+    for need in status.needs:
+        needs |= 1 << _index("need", NEEDS, need)
+    out.append(flags)
+    _put(out, "people", status.people, 2)
+    _put(out, "volunteers", status.volunteers, 1)
+    _put(out, "power_hours", status.power_hours, 1)
+    _put(out, "water_l", status.water_l, 2)
+    _put(out, "battery_percent", status.battery_percent, 1)
+    _put(out, "needs", needs, 2)
+
+
+def _get_condition(data, at, status):
+    state = data[at] & 7
+    if state >= len(STATES):
+        raise RemoteProtocolError("state code %d, limit %d" % (state, len(STATES) - 1), "status-state")
+    status.state = STATES[state]
+    status.priority = PRIORITIES[data[at] >> 3 & 3]
+    status.exercise = bool(data[at] & 0x20)
+    status.people = _get(data, at + 1, 2)
+    status.volunteers = data[at + 3]
+    status.power_hours = data[at + 4]
+    status.water_l = _get(data, at + 5, 2)
+    status.battery_percent = data[at + 7]
+    needs = _get(data, at + 8, 2)
+    status.needs = tuple([need for bit, need in enumerate(NEEDS) if needs >> bit & 1])
+
+
+def _bit(mask, index):
+    return 0 <= index < WINDOW and bool(mask >> index & 1)
+
+
+def _index(name, words, value):
+    if value not in words:
+        allowed = ", ".join([word.decode() for word in words])
+        raise LocalProtocolError("%s is %r, allowed: %s" % (name, value, allowed), "status-word")
+    return words.index(value)
+
+
+def _put(out, name, value, size):
+    if not 0 <= value < 1 << 8 * size:
+        raise LocalProtocolError("%s is %d, allowed 0 to %d" % (name, value, (1 << 8 * size) - 1), "range")
+    for shift in range(8 * size - 8, -8, -8):
+        out.append(value >> shift & 0xFF)
+
+
+def _get(raw, at, size):
+    value = 0
+    for byte in raw[at : at + size]:
+        value = value << 8 | byte
+    return value

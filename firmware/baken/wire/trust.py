@@ -1,0 +1,192 @@
+"""The trust list: who may speak in a region. Provisioned on every node, signed by the region's root key.
+
+    offset size field
+    0      4    "BKT1"
+    4      4    serial number of the list, a counter: a lower one never replaces a higher one
+    8      32   root public key (Ed25519)
+    40     s    region name (length u8, UTF-8)
+    ...    1    number of areas; each: code (length u8, ASCII), name (length u8, UTF-8)
+    ...    1    number of authorities; each: number u16, Ed25519 public key 32, name (length u8, UTF-8)
+    ...    2    number of points; each: number u16, area index u8 (255 = outside every area), node number u32,
+                X25519 public key 32, code (length u8, ASCII), name (length u8, UTF-8)
+    ...    64   Ed25519 signature by root over "baken-trust-1" and all bytes before it
+
+A point signs with the Edwards form of its X25519 key, which is derived when the list is read.
+"""
+
+from baken.compat import const
+from baken.crypto import ed25519, signing
+from baken.wire.errors import LocalProtocolError, RemoteProtocolError
+from baken.wire.record import Record
+from baken.wire.records import SIGNATURE_SIZE, region_tag
+
+MAGIC = b"BKT1"
+MAX_SIZE = const(32768)
+MAX_AREAS = const(64)
+MAX_AUTHORITIES = const(32)
+MAX_POINTS = const(256)
+NO_AREA = const(255)
+_DOMAIN = b"baken-trust-1"
+
+
+class Authority(Record):
+    """`number` (1..65535), `public` Ed25519 key, `name` UTF-8 bytes."""
+
+    __slots__ = ("name", "number", "public")
+
+    def __init__(self, number, public, name):
+        self.number = number
+        self.public = public
+        self.name = name
+
+
+class Point(Record):
+    """`number`, `code` (b"OV06"), `name`, `area` index or None, Meshtastic `node_num`, X25519 `public`
+    key.
+    """
+
+    __slots__ = ("_signing_public", "area", "code", "name", "node_num", "number", "public")
+
+    def __init__(self, number, code, name, area, node_num, public):
+        self.number = number
+        self.code = code
+        self.name = name
+        self.area = area
+        self.node_num = node_num
+        self.public = public
+        self._signing_public = None
+
+    @property
+    def signing_public(self):
+        """Edwards form of `public`; worked out at first use, a field inversion each."""
+        if self._signing_public is None:
+            self._signing_public = ed25519.edwards_public(self.public)
+        return self._signing_public
+
+
+class TrustList(Record):
+    """Who may speak in a region; `areas` is a list of (code, name), `authorities` and `points` map number
+    to entry.
+    """
+
+    __slots__ = ("areas", "authorities", "points", "region", "root_public", "serial", "tag")
+
+    def __init__(self, serial, root_public, region, areas, authorities, points):
+        self.serial = serial
+        self.root_public = root_public
+        self.region = region
+        self.areas = areas
+        self.authorities = {entry.number: entry for entry in authorities}
+        self.points = {entry.number: entry for entry in points}
+        self.tag = region_tag(root_public)
+
+    def point_by_code(self, code):
+        """Point with that code, or None."""
+        for point in self.points.values():
+            if point.code == code:
+                return point
+        return None
+
+
+def encode(trust, sign):
+    """The list signed by `sign(message)`, the root key."""
+    for name, count, limit in (
+        ("areas", len(trust.areas), MAX_AREAS),
+        ("authorities", len(trust.authorities), MAX_AUTHORITIES),
+        ("points", len(trust.points), MAX_POINTS),
+    ):
+        if count > limit:
+            raise LocalProtocolError("%d %s, limit %d" % (count, name, limit), "trust-size")
+    out = bytearray(MAGIC)
+    _put(out, trust.serial, 4)
+    out += trust.root_public
+    _put_text(out, trust.region)
+    _put(out, len(trust.areas), 1)
+    for code, name in trust.areas:
+        _put_text(out, code)
+        _put_text(out, name)
+    _put(out, len(trust.authorities), 1)
+    for number in sorted(trust.authorities):
+        entry = trust.authorities[number]
+        _put(out, number, 2)
+        out += entry.public
+        _put_text(out, entry.name)
+    _put(out, len(trust.points), 2)
+    for number in sorted(trust.points):
+        entry = trust.points[number]
+        _put(out, number, 2)
+        _put(out, NO_AREA if entry.area is None else entry.area, 1)
+        _put(out, entry.node_num, 4)
+        out += entry.public
+        _put_text(out, entry.code)
+        _put_text(out, entry.name)
+    return bytes(out) + sign(_DOMAIN + bytes(out))
+
+
+def decode(data, root_public=None):
+    """TrustList, its signature checked; RemoteProtocolError otherwise.
+
+    `root_public`: the root key that the holder was provisioned with; None takes the one inside the list,
+    which proves only that the list is unharmed (for tools that show one).
+    """
+    if len(data) > MAX_SIZE:
+        raise RemoteProtocolError("trust list is %d bytes, limit %d" % (len(data), MAX_SIZE), "trust-size")
+    if len(data) < 40 + SIGNATURE_SIZE or bytes(data[:4]) != MAGIC:
+        raise RemoteProtocolError("not a trust list", "trust-magic")
+    body_end = len(data) - SIGNATURE_SIZE
+    root = bytes(data[8:40])
+    if root_public is not None and root != root_public:
+        raise RemoteProtocolError("trust list is of another region's root key", "trust-root")
+    if not signing.verify(root, _DOMAIN + bytes(data[:body_end]), bytes(data[body_end:])):
+        raise RemoteProtocolError("root signature of the trust list is wrong", "trust-signature")
+    reader = _Reader(data, 40, body_end)
+    region = reader.text()
+    areas = [(reader.text(), reader.text()) for _ in range(reader.count(1, MAX_AREAS))]
+    authorities = []
+    for _ in range(reader.count(1, MAX_AUTHORITIES)):
+        authorities.append(Authority(reader.number(2), reader.take(32), reader.text()))
+    points = []
+    for _ in range(reader.count(2, MAX_POINTS)):
+        number, area, node_num = reader.number(2), reader.number(1), reader.number(4)
+        public, code = reader.take(32), reader.text()
+        points.append(Point(number, code, reader.text(), None if area == NO_AREA else area, node_num, public))
+    if reader.at != body_end:
+        raise RemoteProtocolError("trust list has %d bytes too many" % (body_end - reader.at), "trust-size")
+    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, points)
+
+
+class _Reader:
+    def __init__(self, data, at, end):
+        self.data = data
+        self.at = at
+        self.end = end
+
+    def take(self, size):
+        if self.at + size > self.end:
+            raise RemoteProtocolError("trust list ends too early", "trust-short")
+        self.at += size
+        return bytes(self.data[self.at - size : self.at])
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def count(self, size, limit):
+        value = self.number(size)
+        if value > limit:
+            raise RemoteProtocolError("trust list counts %d, limit %d" % (value, limit), "trust-size")
+        return value
+
+    def text(self):
+        return self.take(self.number(1))
+
+
+def _put(out, value, size):
+    if not 0 <= value < 1 << 8 * size:
+        raise LocalProtocolError("value %d does not fit %d bytes" % (value, size), "range")
+    for shift in range(8 * size - 8, -8, -8):
+        out.append(value >> shift & 0xFF)
+
+
+def _put_text(out, text):
+    _put(out, len(text), 1)
+    out += text
