@@ -1,0 +1,122 @@
+"""What a MeshNode and a ClientApi tell their caller. Records: treat them as frozen."""
+
+from baken.compat import const
+from baken.wire.record import Record
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from baken.wire.packet import Packet
+
+
+class Transmit(Record):
+    """Check the channel once and put `frame` on the air; answer `transmitted` or `channel_busy`."""
+
+    __slots__ = ("frame", "packet_id", "airtime_ms")
+
+    def __init__(self, frame: bytes, packet_id: int, airtime_ms: int) -> None:
+        self.frame = frame
+        self.packet_id = packet_id
+        self.airtime_ms = airtime_ms
+
+
+class Received(Record):
+    """A packet that decoded under one of our channels, once for each (sender, packet_id).
+
+    `channel` is our channel index, `data` the whole decoded Data message by field name, `portnum` and
+    `payload` its two most used fields. `frame` is the frame as it was heard, for `MeshNode.relay_again`.
+    """
+
+    __slots__ = (
+        "sender",
+        "to",
+        "packet_id",
+        "channel",
+        "portnum",
+        "payload",
+        "data",
+        "hop_limit",
+        "hop_start",
+        "want_ack",
+        "via_mqtt",
+        "next_hop",
+        "relay_node",
+        "rssi_dbm",
+        "snr_db",
+        "frame",
+    )
+
+    def __init__(
+        self, header: "Packet", channel: int, data: dict, rssi_dbm: int, snr_db: float, frame: bytes
+    ) -> None:
+        self.sender = header.sender
+        self.to = header.to
+        self.packet_id = header.id
+        self.channel = channel
+        self.portnum = data["portnum"]
+        self.payload = data.get("payload", b"")
+        self.data = data
+        self.hop_limit = header.hop_limit
+        self.hop_start = header.hop_start
+        self.want_ack = header.want_ack
+        self.via_mqtt = header.via_mqtt
+        self.next_hop = header.next_hop
+        self.relay_node = header.relay_node
+        self.rssi_dbm = rssi_dbm
+        self.snr_db = snr_db
+        self.frame = frame
+
+    @property
+    def hops_away(self) -> "int | None":
+        """Relays between the sender and us, or None where the sender does not tell."""
+        if self.hop_start < self.hop_limit:
+            return None
+        if self.hop_start == 0 and "bitfield" not in self.data:
+            return None
+        return self.hop_start - self.hop_limit
+
+
+class Acknowledged(Record):
+    """Our packet got through to `by`: its addressee, or our own number when a relay of it was heard."""
+
+    __slots__ = ("packet_id", "by")
+
+    def __init__(self, packet_id: int, by: int) -> None:
+        self.packet_id = packet_id
+        self.by = by
+
+
+class GaveUp(Record):
+    """Our packet was not sent, or not acknowledged. `error` is a Routing.Error value."""
+
+    __slots__ = ("packet_id", "error")
+
+    def __init__(self, packet_id: int, error: int) -> None:
+        self.packet_id = packet_id
+        self.error = error
+
+
+class NodeSeen(Record):
+    """A node was heard for the first time, or told a new name, role or key: see `MeshNode.nodes`."""
+
+    __slots__ = ("num",)
+
+    def __init__(self, num: int) -> None:
+        self.num = num
+
+
+class ClientRecord(Record):
+    """The attached client handed one record to our own replica: PRIVATE_APP to our own number."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
+class SetTime(Record):
+    """The attached client tells the calendar time, in seconds since 1970 UTC."""
+
+    __slots__ = ("unix_s",)
+
+    def __init__(self, unix_s: int) -> None:
+        self.unix_s = unix_s

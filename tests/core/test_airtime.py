@@ -1,0 +1,118 @@
+"""Airtime as a budget: the duty cycle of one hour, the load of one minute, and a node that keeps to them."""
+
+from _ether import Ether, everyone, make_node
+
+from baken.mesh.airtime import ChannelUtilisation, DutyBudget
+from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIVATE_APP
+
+_MINUTE_MS = 60_000
+_HOUR_MS = 3_600_000
+
+
+def test_ten_percent_of_an_hour_is_360_seconds():
+    budget = DutyBudget(10)
+    assert budget.limit_ms == 360_000
+    assert budget.allow(360_000, 0)
+    assert not budget.allow(360_001, 0)
+    budget.spend(359_000, 5)
+    assert budget.spent_ms(5) == 359_000
+    assert budget.allow(1000, 5)
+    assert not budget.allow(1001, 5)
+
+
+def test_airtime_is_forgotten_after_an_hour_minute_by_minute():
+    budget = DutyBudget(10)
+    start = 7 * _HOUR_MS + 12_345
+    budget.spend(1000, start)
+    budget.spend(2000, start + _MINUTE_MS)
+    assert budget.spent_ms(start + 59 * _MINUTE_MS) == 3000
+    assert budget.spent_ms(start + 60 * _MINUTE_MS) == 2000
+    assert budget.spent_ms(start + 61 * _MINUTE_MS) == 0
+
+
+def test_a_long_silence_empties_the_budget_whatever_its_length():
+    for silence_ms in (_HOUR_MS, _HOUR_MS + 1, 2 * _HOUR_MS, 1000 * _HOUR_MS + 59 * _MINUTE_MS):
+        budget = DutyBudget(10)
+        budget.spend(360_000, 10 * _MINUTE_MS)
+        assert not budget.allow(1, 10 * _MINUTE_MS)
+        assert budget.spent_ms(10 * _MINUTE_MS + silence_ms) == 0, silence_ms
+
+
+def test_utilisation_is_the_share_of_the_hour():
+    budget = DutyBudget(10)
+    budget.spend(36_000, 0)
+    assert abs(budget.utilisation(0) - 1.0) < 0.001
+
+
+def test_the_load_of_the_channel_is_that_of_the_last_minute():
+    load = ChannelUtilisation()
+    assert load.percent(0) == 0
+    load.spend(15_000, 1000)
+    assert load.percent(2000) == 25
+    load.spend(15_000, 31_000)
+    assert load.percent(31_000) == 50
+    assert load.percent(61_000) == 25
+    assert load.percent(91_000) == 0
+    load.spend(90_000, 91_000)
+    assert load.percent(91_000) == 100
+
+
+def test_a_node_counts_what_it_hears_and_what_it_sends():
+    nodes = [make_node(0x1000), make_node(0x1001)]
+    ether = Ether(nodes, everyone(2))
+    ether.run(1000)
+    nodes[0].send(PRIVATE_APP, bytes(200), ether.now)
+    ether.run(9000)
+    airtime_ms = sum([nodes[0].modem.airtime_ms(len(frame)) for _, _, frame in ether.frames])
+    assert len(ether.frames) == 2  # the packet and its relay
+    for node in nodes:
+        assert node.utilisation.percent(ether.now) == airtime_ms * 100 // 60_000
+        assert node.budget.spent_ms(ether.now) == airtime_ms // 2
+
+
+def test_a_node_falls_silent_at_ten_percent_and_says_why():
+    nodes = [make_node(0x1000), make_node(0x1001)]
+    ether = Ether(nodes, {(0, 1): 0})
+    ether.run(1000)
+    airtime_ms = nodes[0].modem.airtime_ms(16 + 230 + 7)
+    ids = []
+    for _ in range(360_000 // airtime_ms + 20):
+        ids.append(nodes[0].send(PRIVATE_APP, bytes(230), ether.now, hop_limit=0))
+        ether.run(4000)
+    assert ether.now < _HOUR_MS
+    spent_ms = nodes[0].budget.spent_ms(ether.now)
+    assert 360_000 - airtime_ms < spent_ms <= 360_000
+    given_up = ether.told(0, "GaveUp")
+    assert len(given_up) >= 19
+    assert given_up[0].error == ERROR_DUTY_CYCLE_LIMIT
+    assert given_up[0].packet_id in ids
+    assert nodes[0].counters["duty-cycle"] >= 19
+    assert len(ether.heard(1)) == len(ids) - len(given_up)
+    ether.run(_HOUR_MS)
+    nodes[0].send(PRIVATE_APP, b"again", ether.now, hop_limit=0)
+    ether.run(5000)
+    assert ether.heard(1)[-1].payload == b"again"
+
+
+def test_what_was_allowed_when_it_was_queued_is_looked_at_again_before_it_is_sent():
+    ether = Ether([make_node(0x1000)], {})
+    ether.run(1000)
+    node = ether.nodes[0]
+    airtime_ms = node.modem.airtime_ms(16 + 7 + 100)
+    node.budget.spend(360_000 - 2 * airtime_ms - 10, ether.now)
+    ids = [node.send(PRIVATE_APP, bytes(100), ether.now) for _ in range(4)]
+    ether.run(20_000)
+    assert len(ether.frames) == 2
+    assert [event.packet_id for event in ether.told(0, "GaveUp")] == ids[2:]
+
+
+def test_relays_count_against_the_budget_as_well():
+    nodes = [make_node(0x1000), make_node(0x1001)]
+    ether = Ether(nodes, {(0, 1): 0})
+    ether.run(1000)
+    nodes[1].budget.spend(360_000, ether.now)
+    nodes[0].send(PRIVATE_APP, b"hallo", ether.now)
+    ether.run(5000)
+    assert len(ether.heard(1)) == 1
+    assert ether.sent(1) == []
+    assert nodes[1].counters["duty-cycle"] == 1

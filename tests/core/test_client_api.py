@@ -1,0 +1,557 @@
+"""The serial client API: a client of a few lines against ClientApi, the mesh behind it."""
+
+from _ether import Ether, everyone, make_node, seeded
+from _vectors import from_hex, rows
+
+from baken.mesh.client_api import MAX_PACKETS, ClientApi
+from baken.mesh.client_config import DeviceInfo
+from baken.mesh.events import ClientRecord, SetTime
+from baken.wire import protobuf, stream
+from baken.wire.messages import (
+    ADMIN_APP,
+    ERROR_BAD_REQUEST,
+    ERROR_DUTY_CYCLE_LIMIT,
+    ERROR_MAX_RETRANSMIT,
+    ERROR_NO_CHANNEL,
+    ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
+    ERROR_RATE_LIMIT_EXCEEDED,
+    ERROR_TOO_LARGE,
+    FROM_RADIO,
+    NODEINFO_APP,
+    POSITION_APP,
+    PRIVATE_APP,
+    ROUTING_APP,
+    TEXT_MESSAGE_APP,
+    TO_RADIO,
+    TRACEROUTE_APP,
+)
+from baken.wire.messages_admin import ADMIN_MESSAGE
+from baken.wire.packet import BROADCAST
+
+_OWN = 0x1000
+_OTHER = 0x1001
+_NONCE = 305419896
+
+
+class Desk:
+    """Our node with a client on its serial port, and some neighbours."""
+
+    def __init__(self, neighbours=1, links=None, **settings):
+        nodes = [make_node(_OWN, hop_limit=4, **settings)]
+        nodes += [make_node(_OTHER + i, hop_limit=4) for i in range(neighbours)]
+        self.ether = Ether(nodes, everyone(neighbours + 1, 5.5) if links is None else links)
+        self.node = nodes[0]
+        self.api = ClientApi(self.node, DeviceInfo(device_id=bytes(range(16))), seeded(7))
+        self._deframer = stream.Deframer()
+        self._passed = 0
+        self._packet_id = 100
+        self.run(1000)
+
+    def run(self, for_ms):
+        """Let time pass; the device hands the node's events to the client API."""
+        self.ether.run(for_ms)
+        events = self.ether.events[0]
+        for event in events[self._passed :]:
+            self.api.receive_event(event, self.ether.now)
+        self._passed = len(events)
+
+    def tell(self, **message):
+        """The client sends one ToRadio."""
+        self.api.receive_bytes(stream.frame(protobuf.encode(TO_RADIO, message)), self.ether.now)
+
+    def hear(self, limit=64):
+        """All FromRadio messages that wait for the client."""
+        found = []
+        while data := self.api.next_bytes(limit):
+            assert len(data) <= limit
+            found += [protobuf.decode(FROM_RADIO, payload) for payload in self._deframer.receive(data)]
+        return found
+
+    def connect(self):
+        """Start a session and read the start-up sequence."""
+        self.tell(want_config_id=_NONCE)
+        return self.hear()
+
+    def send(self, portnum, payload=b"", to=BROADCAST, **fields):
+        """The client sends a packet; gives its id."""
+        self._packet_id += 1
+        packet = {
+            "to": to,
+            "decoded": {"portnum": portnum, "payload": payload},
+            "id": self._packet_id,
+            "hop_limit": 3,
+        }
+        packet.update(fields)
+        self.tell(packet=packet)
+        return self._packet_id
+
+    def administer(self, **message):
+        """The client sends an AdminMessage to our own node."""
+        data = {
+            "portnum": ADMIN_APP,
+            "payload": protobuf.encode(ADMIN_MESSAGE, message),
+            "want_response": True,
+        }
+        return self.send(0, to=_OWN, decoded=data, want_ack=True, pki_encrypted=True)
+
+    def answer(self):
+        """The AdminMessage among what waits for the client."""
+        for packet in _packets(self.hear()):
+            if packet["decoded"]["portnum"] == ADMIN_APP:
+                assert (packet["from"], packet["to"]) == (_OWN, _OWN)
+                return packet["decoded"]["request_id"], protobuf.decode(
+                    ADMIN_MESSAGE, packet["decoded"]["payload"]
+                )
+        raise AssertionError("no answer")
+
+    def on_air(self, portnum):
+        """Packets of this port that the neighbour received from us."""
+        return self.ether.heard(1, portnum)
+
+
+def _packets(messages):
+    return [message["packet"] for message in messages if "packet" in message]
+
+
+def _verdicts(messages):
+    """(request id, payload) of ROUTING packets from ourselves."""
+    found = []
+    for packet in _packets(messages):
+        data = packet["decoded"]
+        if data["portnum"] == ROUTING_APP and packet["from"] == _OWN:
+            assert packet["to"] == _OWN
+            found.append((data["request_id"], data["payload"]))
+    return found
+
+
+def _statuses(messages):
+    return [message["queueStatus"] for message in messages if "queueStatus" in message]
+
+
+def _kinds(messages):
+    return [sorted(message)[0] for message in messages]
+
+
+def _events(api, now):
+    events = []
+    while (event := api.next_event(now)) is not None:
+        events.append(event)
+    return events
+
+
+# The session
+
+
+def test_it_is_silent_until_the_first_message_of_a_client():
+    desk = Desk()
+    assert desk.hear() == []
+    desk.ether.nodes[1].send(TEXT_MESSAGE_APP, b"gemist", desk.ether.now)
+    desk.run(20_000)
+    desk.api.receive_bytes(b"\xc3" * 32, desk.ether.now)
+    assert desk.hear() == []
+    assert not desk.api.client_ready
+    kept = _packets(desk.connect())
+    assert [packet["decoded"]["payload"] for packet in kept] == [b"gemist"]
+    assert desk.api.client_ready
+
+
+def test_the_start_up_sequence_has_the_order_of_the_real_firmware():
+    for number, recorded in rows("want_config.txt", "stream"):
+        nonce = int(number)
+        real = [
+            protobuf.decode(FROM_RADIO, payload) for payload in stream.Deframer().receive(from_hex(recorded))
+        ]
+        not_ours = ("region_presets", "fileInfo")  # of 2.8, and files that a client would fetch
+        expected = [kind for kind in _kinds(real) if kind not in not_ours]
+        desk = Desk()
+        desk.ether.run(70_000)  # the neighbour is known now, as one was in the recording
+        desk.tell(want_config_id=nonce)
+        ours = desk.hear()
+        if "moduleConfig" in expected:
+            expected.remove("moduleConfig")  # 2.8 has 17, 2.7 has 16
+        assert _kinds(ours) == expected, nonce
+        assert ours[-1] == {"config_complete_id": nonce}
+
+
+def test_the_start_up_sequence_describes_the_node():
+    desk = Desk()
+    desk.api.unix_s = 1_795_000_000
+    desk.api.battery_percent = 101
+    desk.run(70_000)
+    messages = desk.connect()
+    assert messages[0]["my_info"]["my_node_num"] == _OWN
+    assert messages[0]["my_info"]["device_id"] == bytes(range(16))
+    own = messages[2]["node_info"]
+    assert own["user"]["id"] == b"!00001000"
+    assert own["device_metrics"]["battery_level"] == 101
+    assert "hops_away" not in own
+    channels = [message["channel"] for message in messages if "channel" in message]
+    assert [channel.get("role", 0) for channel in channels] == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert channels[0]["settings"] == {"psk": b"\x01"}
+    configs = [message["config"] for message in messages if "config" in message]
+    assert [list(config)[0] for config in configs][5:9] == ["lora", "bluetooth", "security", "sessionkey"]
+    assert (configs[5]["lora"]["region"], configs[5]["lora"]["hop_limit"]) == (3, 4)
+    modules = [message["moduleConfig"] for message in messages if "moduleConfig" in message]
+    assert [list(module)[0] for module in modules][:2] == ["mqtt", "serial"]
+    assert len(set([list(module)[0] for module in modules])) == 16
+    other = messages[-2]["node_info"]
+    assert (other["num"], other["user"]["id"], other["snr"], other["hops_away"]) == (
+        _OTHER,
+        b"!00001001",
+        5.5,
+        0,
+    )
+    assert desk.api.unix_s - 70 <= other["last_heard"] < desk.api.unix_s
+
+
+def test_however_the_bytes_are_cut_the_session_is_the_same():
+    whole = Desk()
+    expected = whole.connect()
+    for limit in (1, 7, 512):
+        desk = Desk()
+        for byte in stream.frame(protobuf.encode(TO_RADIO, {"want_config_id": _NONCE})):
+            desk.api.receive_bytes(bytes([byte]), desk.ether.now)
+        assert desk.hear(limit) == expected
+
+
+def test_a_new_request_restarts_the_sequence_without_breaking_the_frame_on_the_line():
+    desk = Desk()
+    desk.tell(want_config_id=1)
+    started = desk.api.next_bytes(30)
+    desk.tell(want_config_id=2)
+    data = started + desk.api.next_bytes(100_000)
+    deframer = stream.Deframer()
+    messages = [protobuf.decode(FROM_RADIO, payload) for payload in deframer.receive(data)]
+    assert deframer.bad_starts == 0
+    assert _kinds(messages)[:3] == ["my_info", "my_info", "deviceuiConfig"]
+    assert messages[-1] == {"config_complete_id": 2}
+
+
+def test_a_heartbeat_gets_a_queue_status_or_an_announcement():
+    desk = Desk()
+    desk.connect()
+    desk.tell(heartbeat={})
+    assert _statuses(desk.hear()) == [{"free": 16, "maxlen": 16}]
+    desk.tell(heartbeat={"nonce": 1})
+    assert desk.hear() == []
+    desk.run(5000)
+    assert len(desk.on_air(NODEINFO_APP)) == 1
+
+
+def test_after_goodbye_and_after_a_quarter_of_an_hour_without_a_word_it_is_silent_again():
+    desk = Desk()
+    desk.connect()
+    desk.tell(disconnect=True)
+    assert not desk.api.client_ready
+    desk.ether.nodes[1].send(POSITION_APP, b"", desk.ether.now)
+    desk.run(9000)
+    assert desk.hear() == []
+    desk.connect()
+    desk.api.next_event(desk.ether.now + 900_000)
+    assert desk.api.client_ready
+    desk.api.next_event(desk.ether.now + 900_001)
+    assert not desk.api.client_ready
+
+
+def test_noise_on_the_line_is_counted_and_nothing_else():
+    desk = Desk()
+    rand = seeded(11)
+    for i in range(400):
+        noise = bytes([rand(256) for _ in range(rand(60))])
+        desk.api.receive_bytes(stream.frame(noise) if i % 2 else noise, desk.ether.now)
+        desk.hear()
+    assert sum(desk.api.counters.values()) > 50
+    desk.api.receive_bytes(bytes(600), desk.ether.now)  # whatever length the noise promised is over
+    desk.hear()
+    assert desk.connect()[-1] == {"config_complete_id": _NONCE}
+
+
+# Packets from the client
+
+
+def test_a_packet_goes_out_under_our_own_number_and_is_confirmed():
+    desk = Desk()
+    desk.connect()
+    packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", **{"from": 0xBAD, "next_hop": 9, "relay_node": 9})
+    assert _statuses(desk.hear()) == [{"free": 15, "maxlen": 16, "mesh_packet_id": packet_id}]
+    desk.run(9000)
+    (text,) = desk.on_air(TEXT_MESSAGE_APP)
+    assert (text.sender, text.packet_id, text.payload, text.hop_start) == (_OWN, packet_id, b"hoi", 3)
+    assert (text.next_hop, text.relay_node) == (0, 0xFF)
+
+
+def test_no_hops_means_none_or_with_an_acknowledgement_the_configured_ones():
+    desk = Desk()
+    desk.connect()
+    desk.send(PRIVATE_APP, b"a", hop_limit=0)
+    desk.run(5000)
+    desk.send(PRIVATE_APP, b"b", hop_limit=0, want_ack=True)
+    desk.run(9000)
+    assert [(packet.payload, packet.hop_start) for packet in desk.on_air(PRIVATE_APP)] == [
+        (b"a", 0),
+        (b"b", 4),
+    ]
+
+
+def test_a_relay_that_is_heard_is_reported_as_our_own_routing_packet():
+    desk = Desk()
+    desk.connect()
+    packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
+    desk.hear()
+    desk.run(20_000)
+    assert _verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
+
+
+def test_a_real_acknowledgement_is_passed_on_from_its_sender_once():
+    desk = Desk()
+    desk.connect()
+    packet_id = desk.send(POSITION_APP, b"", to=_OTHER, want_ack=True)
+    desk.hear()
+    desk.run(30_000)
+    packets = [packet for packet in _packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
+    assert [(packet["from"], packet["decoded"]["payload"]) for packet in packets] == [(_OTHER, b"\x18\x00")]
+    assert packets[0]["decoded"]["request_id"] == packet_id
+
+
+def test_a_refusal_of_the_addressee_is_passed_on_once():
+    desk = Desk(channels=((b"", b"\x01"), (b"Regio", bytes(32))))
+    desk.connect()
+    packet_id = desk.send(POSITION_APP, b"", to=_OTHER, want_ack=True, channel=1)
+    desk.hear()
+    desk.run(30_000)
+    packets = [packet for packet in _packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
+    assert [packet["from"] for packet in packets] == [_OTHER]
+    assert packets[0]["decoded"]["payload"] == bytes([0x18, ERROR_NO_CHANNEL])
+    assert packets[0]["decoded"]["request_id"] == packet_id
+
+
+def test_a_packet_that_nobody_hears_ends_in_max_retransmit():
+    desk = Desk(links={})
+    desk.connect()
+    packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
+    desk.run(30_000)
+    assert _verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_MAX_RETRANSMIT]))]
+
+
+def test_a_packet_beyond_the_duty_cycle_is_reported():
+    desk = Desk()
+    desk.connect()
+    desk.node.budget.spend(360_000, desk.ether.now)
+    packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
+    desk.run(100)
+    assert _verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_DUTY_CYCLE_LIMIT]))]
+
+
+def test_what_cannot_be_sent_is_refused_with_its_reason():
+    desk = Desk()
+    desk.connect()
+    refused = (
+        (ERROR_TOO_LARGE, desk.send(PRIVATE_APP, bytes(233))),
+        (ERROR_NO_CHANNEL, desk.send(PRIVATE_APP, b"x", channel=5)),
+        (ERROR_BAD_REQUEST, desk.send(PRIVATE_APP, b"x", to=0)),
+        (ERROR_BAD_REQUEST, desk.send(PRIVATE_APP, b"x", hop_limit=9)),
+        (ERROR_BAD_REQUEST, desk.send(TRACEROUTE_APP, b"")),
+        (ERROR_PKI_SEND_FAIL_PUBLIC_KEY, desk.send(PRIVATE_APP, b"x", to=_OTHER, pki_encrypted=True)),
+    )
+    messages = desk.hear()
+    assert [(status["res"], status["mesh_packet_id"]) for status in _statuses(messages)] == list(refused)
+    assert _verdicts(messages) == [(packet_id, bytes([0x18, error])) for error, packet_id in refused]
+    desk.tell(packet={"to": BROADCAST, "id": 9, "encrypted": b"x"})
+    assert _statuses(desk.hear())[0]["res"] == ERROR_BAD_REQUEST
+    desk.run(9000)
+    assert desk.ether.frames == []
+
+
+def test_a_packet_that_is_repeated_goes_out_once():
+    desk = Desk()
+    desk.connect()
+    for _ in range(3):
+        desk.send(PRIVATE_APP, b"x", id=4711)
+    assert len(_statuses(desk.hear())) == 3
+    desk.run(9000)
+    assert len(desk.on_air(PRIVATE_APP)) == 1
+    for i in range(20):
+        desk.send(POSITION_APP, b"", id=5000 + i)
+    desk.send(PRIVATE_APP, b"x", id=4711)  # forgotten after twenty others
+    assert desk.api.counters["repeated"] == 2
+
+
+def test_texts_are_two_seconds_apart():
+    desk = Desk()
+    desk.connect()
+    desk.send(TEXT_MESSAGE_APP, b"een")
+    too_soon = desk.send(TEXT_MESSAGE_APP, b"twee")
+    messages = desk.hear()
+    assert [status.get("res", 0) for status in _statuses(messages)] == [0, 0]
+    assert _verdicts(messages) == [(too_soon, bytes([0x18, ERROR_RATE_LIMIT_EXCEEDED]))]
+    desk.run(2000)
+    desk.send(TEXT_MESSAGE_APP, b"drie")
+    desk.run(20_000)
+    assert [text.payload for text in desk.on_air(TEXT_MESSAGE_APP)] == [b"een", b"drie"]
+
+
+def test_a_client_that_was_told_the_queue_is_full_hears_when_it_is_not():
+    desk = Desk()
+    desk.connect()
+    for i in range(16):
+        desk.send(PRIVATE_APP, bytes([i]))
+    assert [status.get("free", 0) for status in _statuses(desk.hear())] == list(range(15, -1, -1))
+    assert desk.hear() == []
+    desk.run(3000)
+    assert _statuses(desk.hear())[0]["free"] > 0
+
+
+# Packets to the client
+
+
+def test_a_packet_from_the_mesh_comes_with_how_it_was_heard():
+    desk = Desk()
+    desk.connect()
+    desk.api.unix_s = 1_795_000_000
+    packet_id = desk.ether.nodes[1].send(TEXT_MESSAGE_APP, b"hoi", desk.ether.now, reply_id=12)
+    desk.run(9000)
+    (packet,) = _packets(desk.hear())
+    assert packet == {
+        "from": _OTHER,
+        "to": BROADCAST,
+        "decoded": {"portnum": TEXT_MESSAGE_APP, "payload": b"hoi", "reply_id": 12, "bitfield": 0},
+        "id": packet_id,
+        "rx_time": 1_795_000_000,
+        "rx_snr": 5.5,
+        "hop_limit": 4,
+        "hop_start": 4,
+        "rx_rssi": -100,
+        "relay_node": 1,
+        "transport_mechanism": 1,
+    }
+
+
+def test_packets_between_others_are_not_passed_on():
+    desk = Desk(neighbours=2)
+    desk.connect()
+    desk.ether.nodes[1].send(POSITION_APP, b"", desk.ether.now, to=_OWN + 2)
+    desk.run(9000)
+    assert _packets(desk.hear()) == []
+
+
+def test_of_a_full_queue_a_text_takes_the_oldest_place_and_others_are_dropped():
+    desk = Desk()
+    desk.connect()
+    now = desk.ether.now
+    other = desk.ether.nodes[1]
+    for i in range(MAX_PACKETS + 3):
+        other.send(POSITION_APP, bytes([i]), desk.ether.now, hop_limit=0)
+        desk.run(1500)
+    other.send(TEXT_MESSAGE_APP, b"hoi", desk.ether.now, hop_limit=0)
+    desk.run(1500)
+    assert desk.ether.now > now
+    assert not desk.api.client_record(b"no room")
+    payloads = [packet["decoded"].get("payload", b"") for packet in _packets(desk.hear())]
+    payloads = [payload for payload in payloads if len(payload) < 4]  # a NodeInfo may be among them
+    assert len(payloads) in (MAX_PACKETS, MAX_PACKETS - 1)
+    assert payloads[0] == bytes([1])
+    assert payloads[-1] == b"hoi"
+    assert desk.api.counters["packets-dropped"] >= 4
+
+
+# The link between the client's replica and ours
+
+
+def test_records_to_our_own_number_come_out_as_events_and_stay_off_the_air():
+    desk = Desk()
+    desk.connect()
+    record = b"\x11" + bytes(range(230))
+    packet_id = desk.send(PRIVATE_APP, record, to=_OWN, want_ack=True)
+    messages = desk.hear()
+    assert _statuses(messages)[0]["mesh_packet_id"] == packet_id
+    assert _verdicts(messages) == [(packet_id, b"\x18\x00")]
+    assert _events(desk.api, desk.ether.now) == [ClientRecord(record)]
+    desk.run(20_000)
+    assert desk.ether.frames == []
+
+
+def test_our_records_reach_a_client_that_is_ready_and_no_other():
+    desk = Desk()
+    assert not desk.api.client_record(b"x")
+    desk.tell(want_config_id=_NONCE)
+    assert not desk.api.client_record(b"x")
+    desk.hear()
+    assert desk.api.client_record(b"\x11 record")
+    (packet,) = _packets(desk.hear())
+    assert (packet["from"], packet["to"]) == (_OWN, _OWN)
+    assert packet["decoded"] == {"portnum": PRIVATE_APP, "payload": b"\x11 record"}
+    assert packet["id"] > 0
+
+
+# Administration
+
+
+def test_getters_are_answered_with_a_passkey():
+    desk = Desk()
+    desk.connect()
+    asked = (
+        ({"get_owner_request": True}, "get_owner_response"),
+        ({"get_channel_request": 1}, "get_channel_response"),
+        ({"get_channel_request": 8}, "get_channel_response"),
+        ({"get_config_request": 0}, "get_config_response"),
+        ({"get_config_request": 8}, "get_config_response"),
+        ({"get_module_config_request": 0}, "get_module_config_response"),
+        ({"get_module_config_request": 15}, "get_module_config_response"),
+        ({"get_device_metadata_request": True}, "get_device_metadata_response"),
+        ({"get_canned_message_module_messages_request": True}, "get_canned_message_module_messages_response"),
+        ({"get_ringtone_request": True}, "get_ringtone_response"),
+    )
+    passkeys = []
+    for request, name in asked:
+        packet_id = desk.administer(**request)
+        request_id, answer = desk.answer()
+        assert request_id == packet_id
+        assert name in answer, request
+        passkeys.append(answer["session_passkey"])
+    assert len(passkeys[0]) == 8
+    assert len(set(passkeys)) == 1
+    desk.run(150_001)
+    desk.administer(get_owner_request=True)
+    assert desk.answer()[1]["session_passkey"] != passkeys[0]
+
+
+def test_answers_say_what_the_start_up_sequence_said():
+    desk = Desk()
+    messages = desk.connect()
+    configs = [message["config"] for message in messages if "config" in message]
+    for number in range(10):
+        desk.administer(get_config_request=number)
+        assert desk.answer()[1]["get_config_response"] == configs[number], number
+    modules = [message["moduleConfig"] for message in messages if "moduleConfig" in message]
+    for number in range(16):
+        desk.administer(get_module_config_request=number)
+        assert desk.answer()[1]["get_module_config_response"] == modules[number], number
+    desk.administer(get_channel_request=1)
+    assert desk.answer()[1]["get_channel_response"]["settings"] == {"psk": b"\x01"}
+
+
+def test_the_time_of_a_client_comes_out_as_an_event():
+    desk = Desk()
+    desk.connect()
+    packet_id = desk.administer(set_time_only=1_795_000_000)
+    assert _verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
+    assert _events(desk.api, desk.ether.now) == [SetTime(1_795_000_000)]
+
+
+def test_whatever_else_is_asked_is_refused_so_that_nobody_waits():
+    desk = Desk()
+    desk.connect()
+    refused = [
+        desk.administer(set_owner={"long_name": b"x"}),
+        desk.administer(reboot_seconds=5),
+        desk.administer(begin_edit_settings=True),
+        desk.administer(get_config_request=77),
+        desk.administer(get_channel_request=9),
+        desk.administer(get_channel_request=0),
+        desk.send(0, to=_OWN, decoded={"portnum": ADMIN_APP, "payload": b"\x0a\xff"}),
+        desk.send(0, to=_OWN, decoded={"portnum": ADMIN_APP}),
+    ]
+    expected = [(packet_id, bytes([0x18, ERROR_BAD_REQUEST])) for packet_id in refused]
+    assert _verdicts(desk.hear()) == expected
+    desk.run(9000)
+    assert desk.ether.frames == []
