@@ -1,0 +1,435 @@
+"""The node program: asyncio around the sans-IO engines, one board's drivers below, one noticeboard above.
+
+    radio ---> MeshNode ---> Gossip ---> Replica ---> Panel ---> display
+                 |             ^            ^
+    serial <-> ClientApi <-> LinkSession ---+      Reporter: the point's own STATUS
+
+One method, `_run`, moves events between the engines until none is left; each task below it only waits for
+one piece of hardware and then calls it. Nothing here decides what is true or what is sent: the engines do.
+"""
+
+import asyncio
+import gc
+import sys
+
+from baken import __version__
+from baken.compat import const
+from baken.device import reporter, settings, views
+from baken.device.flash import FlashStore
+from baken.device.pages import Screen
+from baken.device.panel import Panel
+from baken.device.timekeeper import Timekeeper
+from baken.mesh.client_api import ClientApi
+from baken.mesh.client_config import DeviceInfo
+from baken.mesh.events import ClientRecord, Received, SetTime, Transmit
+from baken.mesh.node import MeshNode
+from baken.noticeboard import gossip
+from baken.noticeboard.link import LinkSession
+from baken.noticeboard.replica import NEW, Replica
+from baken.wire import status
+from baken.wire.errors import ProtocolError, RemoteProtocolError
+from baken.wire.records import BULLETIN, DRAFT, message_kind
+
+_PRIVATE_APP = const(256)
+_RECORD_CHANNEL = const(0)
+_MAX_QUEUED_RECORDS = const(32)
+_IDLE_MS = const(600000)
+_SERIAL_RETRY_MS = const(50)
+_SYNC_WORD = const(0x2B)
+_PREAMBLE_SYMBOLS = const(16)
+_POWER_DBM = const(22)
+_DIGEST_SIZE = const(43)  # bytes on the air, the largest usual digest
+_EXPIRE_MS = const(60000)
+_GC_THRESHOLD = const(32768)  # collect that often: what lives long must not end up scattered between garbage
+
+
+class Node:
+    """Everything one node is. `run()` never returns."""
+
+    def __init__(self, board):
+        self._board = board
+        self._settings = settings.load(board.FLASH)
+        now = board.clock.ticks_ms()
+        self._rand = _random_source(board.random_bytes)
+        self._timekeeper = Timekeeper(board.clock)
+        self._store = FlashStore(board.FLASH + "/board")
+        self._replica = Replica(self._settings.trust, self._store)
+        self._mesh = MeshNode(self._settings.mesh, self._rand)
+        self._gossip = gossip.Gossip(
+            self._replica, gossip_settings(self._settings), self._mesh.modem.airtime_ms, self._rand, now
+        )
+        self._api = ClientApi(self._mesh, DeviceInfo(pio_env=board.NAME.encode()), self._rand)
+        self._link = LinkSession(self._replica, self._gossip.publish)
+        self._link_open = False
+        self._for_client = None  # payload that the client's queue had no room for yet
+        self._reporter = reporter.Reporter(
+            self._settings, self._replica, self._store, self._timekeeper, board.battery, self._rand, now
+        )
+        self._screen = Screen(board.display)
+        self._panel = Panel(
+            self._screen,
+            self._replica,
+            self._settings,
+            self._timekeeper,
+            lambda: self._reporter.condition,
+            self._report,
+            self._health,
+            self._mark_read,
+        )
+        self._queued = {}  # record id -> packet id of our own transmission that may still wait
+        self._snr_limit_db = self._settings.preset.sensitivity_dbm - _noise_dbm(self._mesh.modem.bandwidth_hz)
+        self._expire_at = now
+        self._frame = b""
+        self._transmit_wanted = asyncio.Event()
+        self._changed = asyncio.Event()  # something below changed a deadline
+        self._redraw = asyncio.Event()
+        self._heard_via = 0  # relay byte of the packet whose records are being learned; 0: our own, the cable
+        self._unsent = b""
+        self._writable_at = None
+        self.counters = {}
+
+    async def run(self):
+        """Until the power fails."""
+        gc.collect()
+        gc.threshold(_GC_THRESHOLD)
+        modem = self._mesh.modem
+        self._board.radio.configure(
+            self._settings.mesh.frequency_hz(),
+            modem.bandwidth_hz,
+            modem.spreading_factor,
+            modem.coding_rate,
+            _PREAMBLE_SYMBOLS,
+            _SYNC_WORD,
+            _POWER_DBM,
+        )
+        await self._show_start()
+        await asyncio.gather(
+            self._receive(), self._send(), self._talk(), self._show(), self._press(), self._wait()
+        )
+
+    # --- tasks: each waits for one piece of hardware
+
+    async def _receive(self):
+        while True:
+            frame, rssi_dbm, snr_db = await self._board.radio.receive()
+            now = self._now()
+            self._mesh.receive_frame(frame, rssi_dbm, snr_db, now)
+            self._run(now)
+
+    async def _send(self):
+        radio = self._board.radio
+        while True:
+            await self._transmit_wanted.wait()
+            self._transmit_wanted.clear()
+            frame = self._frame
+            try:
+                is_sent = await radio.channel_free()
+                if is_sent:
+                    await radio.send(frame)
+            except OSError as error:
+                is_sent = False
+                self._count("radio-error")
+                self._log("radio error %s" % error)
+            if is_sent:
+                self._mesh.transmitted(self._now())
+            else:
+                self._mesh.channel_busy(self._now())
+            self._run(self._now())
+
+    async def _talk(self):
+        while True:
+            data = await self._board.serial.read()
+            now = self._now()
+            self._api.unix_s = self._timekeeper.unix_s()
+            self._api.battery_percent = self._board.battery.percent()
+            self._api.receive_bytes(data, now)
+            self._run(now)
+
+    async def _press(self):
+        while True:
+            kind = await self._board.button.press()
+            now = self._now()
+            self._panel.press(kind, now)
+            self._redraw.set()
+            self._run(now)
+
+    async def _show(self):
+        while True:
+            now = self._now()
+            self._panel.turn(now)
+            self._panel.draw(now)
+            self._redraw.clear()
+            await self._board.display.show()
+            await _wait_for(self._redraw, self._panel.deadline(self._now()) - self._now())
+
+    async def _wait(self):
+        while True:
+            now = self._now()
+            self._run(now)
+            self._changed.clear()
+            await _wait_for(self._changed, self._deadline() - self._now())
+
+    # --- moving events
+
+    def _run(self, now):
+        """Let every engine say what it has to, until all are quiet."""
+        self._expire(now)
+        self._publish_status(now)
+        busy = True
+        while busy:
+            busy = self._run_mesh(now)
+            while self._run_gossip(now):
+                busy = True
+            busy = self._run_client(now) or busy
+        self._flush_serial(now)
+        self._changed.set()
+
+    def _run_mesh(self, now):
+        event = self._mesh.next_event(now)
+        if event is None:
+            return False
+        if isinstance(event, Transmit):
+            self._frame = event.frame
+            self._transmit_wanted.set()
+        elif (
+            isinstance(event, Received) and event.portnum == _PRIVATE_APP and event.channel == _RECORD_CHANNEL
+        ):
+            if message_kind(event.payload) == DRAFT:
+                self._count("draft-from-air")
+                self._mesh.drop_relay(event.sender, event.packet_id)
+            else:
+                margin_db = event.snr_db - self._snr_limit_db
+                self._heard_via = event.relay_node
+                self._gossip.receive(event.payload, event, margin_db, self._timekeeper.unix_s(), now)
+        else:
+            self._api.unix_s = self._timekeeper.unix_s()
+            self._api.receive_event(event, now)
+        return True
+
+    def _run_gossip(self, now):
+        event = self._gossip.next_event(now)
+        if event is None:
+            return False
+        if isinstance(event, gossip.Send):
+            self._send_record(event, now)
+        elif isinstance(event, gossip.Refresh):
+            self._mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
+        elif isinstance(event, gossip.Withdraw):
+            packet_id = self._queued.pop(event.record_id, None)
+            if packet_id is not None:
+                self._mesh.cancel(packet_id)
+        elif isinstance(event, gossip.Refused):
+            self._mesh.drop_relay(event.packet.sender, event.packet.packet_id)
+            self._log("refused " + event.cause)
+        elif isinstance(event, gossip.Learned):
+            self._learn(event, now)
+        return True
+
+    def _run_client(self, now):
+        event = self._api.next_event(now)
+        if isinstance(event, ClientRecord):
+            self._receive_client_record(event.payload, now)
+            return True
+        if isinstance(event, SetTime):
+            self._timekeeper.set(event.unix_s)
+            self._redraw.set()
+            return True
+        if self._link_open and not self._api.client_ready:
+            self._link_open = False
+            self._for_client = None
+            self._link.close()
+        if self._link_open and self._for_client is None:
+            self._for_client = self._link.next_payload(now)
+        if self._for_client is not None and self._api.client_record(self._for_client):
+            self._for_client = None
+            return True
+        return False
+
+    def _send_record(self, event, now):
+        try:
+            packet_id = self._mesh.send(
+                _PRIVATE_APP,
+                event.payload,
+                now,
+                hop_limit=event.hop_limit,
+                hop_start=event.hop_start,
+                want_ack=event.flood,
+            )
+        except ProtocolError as error:
+            self._count(error.cause)
+            return
+        if event.record_id is not None:
+            if len(self._queued) >= _MAX_QUEUED_RECORDS:
+                self._queued.clear()  # only the chance to withdraw is lost
+            self._queued[event.record_id] = packet_id
+
+    def _receive_client_record(self, payload, now):
+        """Our own user over the cable: either a program with a replica, or a person who reports."""
+        if message_kind(payload) == DRAFT:
+            try:
+                self._reporter.draft(status.decode_draft(payload), now)
+            except RemoteProtocolError as error:
+                self._count(error.cause)
+            self._publish_status(now)
+            return
+        if not self._link_open:
+            self._link_open = True
+            self._link.open(now)
+        self._heard_via = 0
+        outcome = self._link.receive(payload, self._timekeeper.unix_s(), now)
+        if outcome is not None and outcome.cause:
+            self._log("refused " + outcome.cause)
+
+    def _learn(self, event, now):
+        kind, origin, seq, _part = event.record_id
+        self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._heard_via)
+        self._link.offer(event.raw)
+        if kind == BULLETIN:
+            notice = self._replica.notices[(origin, seq)]
+            self._timekeeper.witness(notice.meta.sent_s)
+            self._panel.contact_s = self._timekeeper.unix_s()
+            self._panel.show_new(notice.key, now)
+            self._redraw.set()
+            if notice.complete and not self._settings.is_router:
+                self._reporter.seen_changed(now)
+        own_seq = reporter.own_number(event.record_id, self._settings)
+        if own_seq is not None:
+            self._reporter.overtaken(own_seq)
+
+    def _publish_status(self, now):
+        raw = self._reporter.poll(now)
+        self._heard_via = 0
+        if raw is not None and self._gossip.publish(raw, self._timekeeper.unix_s(), now).state != NEW:
+            self._count("own-status-refused")
+
+    def _expire(self, now):
+        if now < self._expire_at:
+            return
+        self._expire_at = now + _EXPIRE_MS
+        unix_s = self._timekeeper.unix_s()
+        if unix_s is not None and self._replica.expire(unix_s):
+            self._redraw.set()
+
+    # --- for the panel
+
+    def _report(self, said):
+        self._reporter.draft(said, self._now())
+        self._changed.set()
+
+    def _mark_read(self, key):
+        self._replica.mark_read(key)
+        self._reporter.seen_changed(self._now())
+        self._changed.set()
+
+    def _health(self):
+        refused = sum(self._replica.counters.values())
+        return [
+            (b"Accu", b"%d%%" % self._board.battery.percent()),
+            (b"Nodes gehoord", b"%d" % len(self._mesh.nodes)),
+            (b"Berichten", b"%d" % len(self._replica.notices)),
+            (b"Geweigerd", b"%d" % refused),
+            (b"Zendtijd/uur", b"%d s" % (self._mesh.budget.spent_ms(self._now()) // 1000)),
+        ]
+
+    async def _show_start(self):
+        self._screen.draw_start(
+            views.StartView(
+                point_name=self._settings.name,
+                region_name=self._settings.trust.region,
+                version=__version__.encode(),
+                point_code=self._settings.code,
+                now_s=self._timekeeper.unix_s(),
+                clock_quality=self._timekeeper.quality(),
+            )
+        )
+        await self._board.display.show()
+
+    # --- small things
+
+    def _deadline(self):
+        due = min(self._gossip.deadline(), self._reporter.deadline(), self._expire_at)
+        for other in (
+            self._mesh.deadline(),
+            self._writable_at,
+            self._link.deadline() if self._link_open else None,
+        ):
+            if other is not None:
+                due = min(due, other)
+        return due
+
+    def _flush_serial(self, now):
+        """Hand the host what it takes; what is left waits, bounded by the engine's own queues."""
+        self._writable_at = None
+        while True:
+            if not self._unsent:
+                self._unsent = self._api.next_bytes(512)
+                if not self._unsent:
+                    return
+            taken = self._board.serial.write(self._unsent)
+            self._unsent = self._unsent[taken:]
+            if self._unsent:
+                self._writable_at = now + _SERIAL_RETRY_MS
+                return
+
+    def _count(self, cause):
+        self.counters[cause] = self.counters.get(cause, 0) + 1
+
+    def _log(self, text):
+        """A line for the technician: virtual boards keep it, others may show it on a console or drop it."""
+        self._board.log("%d %s" % (self._now(), text))
+
+    def _now(self):
+        return self._board.clock.ticks_ms()
+
+
+def gossip_settings(node_settings):
+    """Trickle intervals that follow from the airtime of a digest: RFC 6206 terms, figures in
+    docs/protocol.md.
+    """
+    digest_ms = node_settings.preset.modem.airtime_ms(_DIGEST_SIZE)
+    return gossip.GossipSettings(
+        imin_ms=60 * digest_ms,
+        imax_ms=1920 * digest_ms,
+        k=0 if node_settings.is_router else 2,
+        flood_hops=node_settings.hop_limit,
+    )
+
+
+def run(board):
+    """Start the node on `board`; a node that is not provisioned says so on its display and stops."""
+    try:
+        node = Node(board)
+    except settings.SettingsError as error:
+        sys.stderr.write("baken: %s\n" % error)
+        asyncio.run(_show_message(board, str(error).encode()))
+        raise SystemExit(1)
+    asyncio.run(node.run())
+
+
+async def _show_message(board, text):
+    view = views.MessageView(title=b"NIET INGESTELD", text=text)
+    Screen(board.display).draw_message(view)
+    await board.display.show()
+
+
+async def _wait_for(event, wait_ms):
+    if wait_ms > 0:
+        try:
+            await asyncio.wait_for_ms(event.wait(), min(wait_ms, _IDLE_MS))
+        except asyncio.TimeoutError:
+            pass
+    else:
+        await asyncio.sleep_ms(0)
+
+
+def _random_source(random_bytes):
+    def rand(limit):
+        """Uniform in [0, limit): four bytes and a remainder, whose bias is below one in a million here."""
+        return int.from_bytes(random_bytes(4), "big") % limit
+
+    return rand
+
+
+def _noise_dbm(bandwidth_hz):
+    """Thermal noise and a receiver's 6 dB; a table instead of a logarithm, exact to a tenth."""
+    return {125000: -117.0, 250000: -114.0, 500000: -111.0}.get(bandwidth_hz, -114.0)

@@ -1,0 +1,248 @@
+"""What the display shows and what the button does.
+
+By itself the display walks through all pages of the bulletins that are valid here, the most urgent first,
+and their list. A new bulletin is shown at once. Short press: next page. Long press on a bulletin: "read"; on
+the status page: choose another state.
+"""
+
+from baken.compat import const
+from baken.device import views
+from baken.wire.status import STATES, Status
+
+TURN_MS = const(60000)
+THANKS_MS = const(6000)
+MENU_MS = const(60000)  # an open menu closes by itself
+
+_LIST = "list"
+_EMPTY = "empty"
+_STATUS = "status"
+_HEALTH = "health"
+
+_THANKS = b"Dank u. De crisisruimte krijgt bericht dat dit gelezen is."
+_STATE_NAMES = (b"Open", b"Beperkt open", b"Vol", b"Dicht")
+_BACK = b"Terug"
+
+
+class Panel:
+    """State of the display. `draw(now)` draws; `turn`, `press` and `show_new` move; `deadline` says when to
+    turn.
+
+    `status_of()` gives the Status last reported here, `set_status(status)` takes a new one, `health()` gives
+    [(label, value)] for the technician.
+    """
+
+    def __init__(self, screen, replica, settings, timekeeper, status_of, set_status, health, mark_read):
+        self._screen = screen
+        self._replica = replica
+        self._settings = settings
+        self._timekeeper = timekeeper
+        self._status_of = status_of
+        self._set_status = set_status
+        self._health = health
+        self._mark_read = mark_read
+        self._place = _EMPTY  # a notice's key or one of the names above
+        self._page = 0
+        self._pages = 1
+        self._thanks = False
+        self._menu_open = False
+        self._choice = 0
+        self._empty_since_s = None
+        self._was_empty = True
+        self._turn_at = 0
+        self.contact_s = None
+
+    def draw(self, now):
+        """Draw what is to be seen now into the display's buffer."""
+        notices = self._current()
+        self._note_empty(notices)
+        if self._menu_open:
+            self._screen.draw_menu(self._menu_view())
+        elif self._thanks:
+            self._screen.draw_message(views.MessageView(title=b"GELEZEN", text=_THANKS, **self._shared()))
+        elif self._place == _STATUS:
+            self._pages = self._screen.draw_health(self._status_view(), self._page)
+        elif self._place == _HEALTH:
+            self._pages = self._screen.draw_health(
+                views.TableView(rows=self._health(), **self._shared()), self._page
+            )
+        else:
+            self._draw_board(notices)
+        if self._turn_at <= now:
+            self._turn_at = now + TURN_MS
+
+    def deadline(self, now):
+        """When the picture has to change by itself: at the next turn, or when a bulletin expires."""
+        due = self._turn_at
+        unix_s = self._timekeeper.unix_s()
+        if unix_s is not None:
+            for notice in self._replica.notices.values():
+                left_s = notice.meta.expires_s - unix_s
+                if 0 < left_s * 1000 < due - now:
+                    due = now + left_s * 1000
+        return due
+
+    def turn(self, now):
+        """Time has passed: close what was open, show the next page."""
+        if now < self._turn_at:
+            return
+        if self._menu_open or self._thanks:
+            self._menu_open = False
+            self._thanks = False
+        elif self._place in (_STATUS, _HEALTH):
+            self._place = _EMPTY
+        else:
+            self._next(self._board_places())
+        self._turn_at = now + TURN_MS
+
+    def show_new(self, key, now):
+        """Bulletin `key` has just become whole or changed: show it, if it is meant for here."""
+        if key in [notice.key for notice in self._current()] and not self._menu_open:
+            self._thanks = False
+            self._place = key
+            self._page = 0
+            self._turn_at = now + TURN_MS
+
+    def press(self, kind, now):
+        """A press of the button, "short" or "long"."""
+        self._turn_at = now + TURN_MS
+        if self._thanks:
+            self._thanks = False
+        elif self._menu_open:
+            self._press_menu(kind)
+        elif kind == "short":
+            self._next(self._board_places() + [_STATUS, _HEALTH])
+        elif self._place == _STATUS:
+            self._menu_open = True
+            self._choice = 0
+            self._turn_at = now + MENU_MS
+        elif isinstance(self._place, tuple):
+            notice = self._replica.notices.get(self._place)
+            if notice and notice.complete:
+                self._mark_read(self._place)
+                self._thanks = True
+                self._turn_at = now + THANKS_MS
+
+    # --- inside
+
+    def _current(self):
+        return self._replica.current(
+            self._settings.area, self._timekeeper.unix_s(), self._settings.restricted
+        )
+
+    def _board_places(self):
+        keys = [notice.key for notice in self._current()]
+        if not keys:
+            return [_EMPTY]
+        return keys + [_LIST] if len(keys) > 1 else keys
+
+    def _next(self, places):
+        if self._page + 1 < self._pages:
+            self._page += 1
+            return
+        at = places.index(self._place) if self._place in places else -1
+        self._place = places[(at + 1) % len(places)]
+        self._page = 0
+
+    def _draw_board(self, notices):
+        if not notices:
+            self._place = _EMPTY
+            self._pages = 1
+            view = views.EmptyView(since_s=self._empty_since_s, contact_s=self.contact_s, **self._shared())
+            self._screen.draw_empty(view)
+            return
+        if self._place == _LIST:
+            self._pages = self._screen.draw_list(self._list_view(notices), self._page)
+            return
+        shown = None
+        for notice in notices:
+            if notice.key == self._place:
+                shown = notice
+        if shown is None:
+            shown = notices[0]
+            self._place = shown.key
+            self._page = 0
+        self._pages = self._screen.draw_bulletin(self._notice_view(shown), self._page)
+
+    def _note_empty(self, notices):
+        """Remember since when nothing has been valid."""
+        if notices:
+            self._was_empty = False
+        elif not self._was_empty:
+            self._was_empty = True
+            self._empty_since_s = self._timekeeper.unix_s()
+
+    def _shared(self, exercise=False):
+        return {
+            "point_code": self._settings.code,
+            "now_s": self._timekeeper.unix_s(),
+            "clock_quality": self._timekeeper.quality(),
+            "exercise": exercise,
+        }
+
+    def _notice_view(self, notice):
+        meta = notice.meta
+        authority = self._settings.trust.authorities[meta.origin].name
+        return views.NoticeView(
+            kind=meta.event,
+            severity=meta.severity,
+            text=notice.text if notice.complete else b"",
+            authority=authority,
+            sent_s=meta.sent_s,
+            expires_s=meta.expires_s,
+            missing_parts=[index + 1 for index in notice.missing],
+            parts=meta.parts,
+            **self._shared(notice.is_exercise),
+        )
+
+    def _list_view(self, notices):
+        entries = []
+        for notice in notices:
+            entries.append(
+                views.ListEntry(
+                    kind=notice.meta.event,
+                    severity=notice.meta.severity,
+                    text=notice.text or b"",
+                    sent_s=notice.meta.sent_s,
+                    read=self._replica.is_read(notice.key),
+                    complete=notice.complete,
+                )
+            )
+        exercise = all([notice.is_exercise for notice in notices])
+        return views.ListView(entries=entries, contact_s=self.contact_s, **self._shared(exercise))
+
+    def _status_view(self):
+        said = self._status_of()
+        rows = [
+            (b"Toestand", said.state),
+            (b"Mensen", b"%d" % said.people),
+            (b"Vrijwilligers", b"%d" % said.volunteers),
+            (b"Stroom", b"%d uur" % said.power_hours),
+            (b"Water", b"%d liter" % said.water_l),
+        ]
+        if said.needs:
+            rows.append((b"Nodig", b" ".join(said.needs)))
+        return views.TableView(title=b"MIJN STATUS", rows=rows, **self._shared(said.exercise))
+
+    def _menu_view(self):
+        return views.MenuView(
+            title=b"STATUS",
+            question=b"Hoe is dit punt?",
+            choices=_STATE_NAMES + (_BACK,),
+            selected=self._choice,
+            **self._shared(),
+        )
+
+    def _press_menu(self, kind):
+        if kind == "short":
+            self._choice = (self._choice + 1) % (len(_STATE_NAMES) + 1)
+            return
+        self._menu_open = False
+        if self._choice < len(_STATE_NAMES):
+            said = self._status_of()
+            new = Status(0, 0, 0, STATES[self._choice], said.text, needs=said.needs)
+            new.people = said.people
+            new.volunteers = said.volunteers
+            new.power_hours = said.power_hours
+            new.water_l = said.water_l
+            new.exercise = said.exercise
+            self._set_status(new)

@@ -1,0 +1,86 @@
+"""What a node was provisioned with: `node.json` and `trust.bin` in its flash folder, made by `baken-bench
+region node`.
+
+node.json: code, name, number, node_num, private (hex), area (index or null), channel {name, psk (hex)},
+preset, hop_limit, role (CLIENT or ROUTER), root_public (hex), restricted (a screen for staff), timezone.
+"""
+
+import json
+import os
+from binascii import unhexlify
+
+from baken.crypto.signing import PointKey
+from baken.mesh.config import MeshConfig
+from baken.wire import modem, trust
+from baken.wire.errors import ProtocolError
+from baken.wire.messages import ROLE_CLIENT, ROLE_ROUTER
+
+
+class SettingsError(Exception):
+    """The flash folder does not make a node; the text says which file or value, for the technician."""
+
+
+class Settings:
+    """Settings of one node: `trust`, `key` (PointKey), `mesh` (MeshConfig), `code`, `name`, `number`,
+    `area`, ...
+    """
+
+    def __init__(self, values, trust_list):
+        self.trust = trust_list
+        self.code = values["code"].encode()
+        self.name = values["name"].encode()
+        self.number = values["number"]
+        self.area = values["area"]
+        self.restricted = bool(values["restricted"])
+        self.is_router = values["role"] == "ROUTER"
+        self.hop_limit = values["hop_limit"]
+        self.key = PointKey(unhexlify(values["private"]))
+        point = trust_list.points.get(self.number)
+        if point is None or point.public != self.key.public:
+            raise SettingsError("trust.bin does not know point %d with the key of node.json" % self.number)
+        channel = values["channel"]
+        self.preset = modem.preset_named(values["preset"])
+        self.mesh = MeshConfig(
+            values["node_num"],
+            _shorten(self.name, 39),
+            self.code[-4:],
+            ((channel["name"].encode(), unhexlify(channel["psk"])),),
+            role=ROLE_ROUTER if self.is_router else ROLE_CLIENT,
+            preset=self.preset.number,
+            hop_limit=self.hop_limit,
+            public_key=self.key.public,
+            is_unmessagable=self.is_router,
+        )
+
+
+def load(path):
+    """Settings from the flash folder `path`; SettingsError in one sentence when something is missing or
+    wrong.
+    """
+    try:
+        with open(path + "/node.json") as file:
+            values = json.load(file)
+        trust_size = os.stat(path + "/trust.bin")[6]
+        if trust_size > trust.MAX_SIZE:
+            raise SettingsError("trust.bin is %d bytes, limit %d" % (trust_size, trust.MAX_SIZE))
+        with open(path + "/trust.bin", "rb") as file:
+            trust_data = file.read()
+    except OSError as error:
+        raise SettingsError("node is not provisioned: node.json or trust.bin cannot be read (%s)" % error)
+    except ValueError as error:
+        raise SettingsError("node.json is damaged: %s" % error)
+    try:
+        return Settings(values, trust.decode(trust_data, unhexlify(values["root_public"])))
+    except KeyError as error:
+        raise SettingsError("node.json lacks the value %s" % error)
+    except (ProtocolError, ValueError, TypeError) as error:
+        raise SettingsError("node.json or trust.bin is wrong: %s" % error)
+
+
+def _shorten(text, limit):
+    """At most `limit` bytes of UTF-8, cut before a letter."""
+    if len(text) <= limit:
+        return text
+    while text[limit] & 0xC0 == 0x80:
+        limit -= 1
+    return text[:limit]

@@ -1,0 +1,28 @@
+"""Strict UTF-8 that never raises: MicroPython's own decoder accepts surrogates and overlong forms."""
+
+REPLACEMENT = 0xFFFD
+
+
+def decode_at(text: bytes, index: int) -> tuple:
+    """The code point at `index` and the index behind it; a byte that is not UTF-8 gives U+FFFD."""
+    first = text[index]
+    if first < 0x80:
+        return first, index + 1
+    if 0xC2 <= first < 0xE0:
+        length, low, code_point = 2, 0x80, first & 0x1F
+    elif 0xE0 <= first < 0xF0:
+        length, low, code_point = 3, 0x800, first & 0x0F
+    elif 0xF0 <= first < 0xF5:
+        length, low, code_point = 4, 0x10000, first & 0x07
+    else:
+        return REPLACEMENT, index + 1
+    if index + length > len(text):
+        return REPLACEMENT, index + 1
+    for position in range(index + 1, index + length):
+        byte = text[position]
+        if byte & 0xC0 != 0x80:
+            return REPLACEMENT, index + 1
+        code_point = code_point << 6 | byte & 0x3F
+    if code_point < low or code_point > 0x10FFFF or 0xD800 <= code_point < 0xE000:
+        return REPLACEMENT, index + 1
+    return code_point, index + length

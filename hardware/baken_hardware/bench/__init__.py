@@ -1,0 +1,1 @@
+"""The technician's bench: keys, flashing, provisioning, testing, planning."""

@@ -1,0 +1,1 @@
+"""Virtual hardware: the real firmware on a real MicroPython, and everything around the chip."""
