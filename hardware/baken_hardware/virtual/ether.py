@@ -28,6 +28,7 @@ from baken_hardware.virtual.boards import Boards, EtherError
 from baken_hardware.virtual.clockfile import ClockFile
 from baken_hardware.virtual.connection import BoardConnection
 from baken_hardware.virtual.foreign import ForeignRadio, UdpPort
+from baken_hardware.virtual.pictures import PictureFiles
 from baken_hardware.virtual.propagation import Point
 from baken_hardware.virtual.timekeeper import Timekeeper
 
@@ -90,6 +91,7 @@ class Ether:
         self.foreign: ForeignRadio | None = None
         self._link_seed = link_seed
         self._folder = Path(folder) if folder is not None else None
+        self._pictures = PictureFiles(self._folder) if self._folder is not None else None
         self._port = port
         self._udp = udp
         self._foreign_point = foreign_point
@@ -128,6 +130,7 @@ class Ether:
         """Hang up on every board (their processes end) and close everything."""
         self._time.close()
         await self._boards.close()
+        self._save_pictures()
         if self._udp_port is not None:
             self._udp_port.close()
         if self._clock_file is not None:
@@ -190,10 +193,12 @@ class Ether:
     async def run_until(self, t_ms: int) -> None:
         """Let time go up to `t_ms`, finish everything that is to be done then, and hold."""
         await self._time.run_until(t_ms)
+        self._save_pictures()
 
     async def idle(self) -> None:
         """Wait until every board is idle and nothing is left to do at the present time."""
         await self._time.idle()
+        self._save_pictures()
 
     def call_at(self, t_ms: int, action: Callable[[], object]) -> None:
         """Call `action` at a virtual time, before boards run at that time."""
@@ -358,9 +363,8 @@ class Ether:
         if not self._boards.is_here(board):
             return
         self.counters["pictures"] += 1
-        if self._folder is not None:
-            png.write(self._folder / f"{board.code}.png", board.width, board.height, rows)
-            png.write(self._folder / f"{board.code}-3x.png", board.width, board.height, rows, scale=3)
+        if self._pictures is not None:
+            self._pictures.put(board.code, board.width, board.height, rows)
         if self.on_picture is not None:
             self._call_back(self.on_picture, self.now_ms, board.code, rows)
         board.events.append(link.message(link.SHOWN))
@@ -381,6 +385,10 @@ class Ether:
             snr_db = _clamped(event.snr_db, *_SNR_RANGE_DB)
             head = struct.pack(link.RECEIVED_HEAD, rssi_dbm, snr_db)
             board.events.append(link.message(link.RECEIVED, head + event.frame))
+
+    def _save_pictures(self) -> None:
+        if self._pictures is not None:
+            self._pictures.flush()
 
     def _mean_power_dbm(self, sender: str, receiver: str, power_dbm: int) -> float | None:
         sending = self.points.get(sender) or (self.foreign.places.get(sender) if self.foreign else None)

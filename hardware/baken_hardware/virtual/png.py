@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from functools import lru_cache
 from pathlib import Path
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -48,10 +49,19 @@ def write(path: str | Path, width: int, height: int, rows: bytes, scale: int = 1
 
 
 def _widen(line: bytes, width: int, scale: int) -> bytes:
-    bits = f"{int.from_bytes(line, 'big'):0{len(line) * 8}b}"[:width]
-    wide = "".join(bit * scale for bit in bits)
+    table = _wide_bytes(scale)
     size = stride_bytes(width * scale)
-    return int(wide.ljust(size * 8, "1"), 2).to_bytes(size, "big")
+    wide = bytearray(b"".join([table[byte] for byte in line])[:size])
+    wide[-1] |= (1 << size * 8 - width * scale) - 1
+    return bytes(wide)
+
+
+@lru_cache
+def _wide_bytes(scale: int) -> list[bytes]:
+    """For every byte the `scale` bytes in which each of its pixels stands `scale` times."""
+    return [
+        int("".join(bit * scale for bit in f"{byte:08b}"), 2).to_bytes(scale, "big") for byte in range(256)
+    ]
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
