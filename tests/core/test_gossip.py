@@ -197,6 +197,17 @@ def test_a_cable_that_loses_half_still_brings_them_in_step():
     assert left.replica.records() == right.replica.records() and len(left.replica.records()) == 24
 
 
+def test_bulletins_below_the_window_of_a_digest_do_not_keep_a_cable_busy():
+    left, right = LinkSession(Replica(TRUST, MemoryStore())), LinkSession(Replica(TRUST, MemoryStore()))
+    for seq in (1, 2, 90):
+        for end in (left, right):
+            end.replica.receive_record(bulletin_parts(seq)[0], NOON_S)
+    left.open(0)
+    right.open(0)
+    assert join(left, right) < 20
+    assert left.in_step and right.in_step
+
+
 def test_a_record_the_other_side_refuses_does_not_loop():
     left, right = LinkSession(Replica(TRUST, MemoryStore())), LinkSession(Replica(TRUST, MemoryStore()))
     left.replica.receive_record(bulletin_parts(1, valid_s=600)[0], NOON_S)

@@ -171,6 +171,10 @@ def test_a_trust_list_with_a_changed_byte_or_another_root_is_refused():
         assert cause_of(trust.decode, bytes(changed), ROOT.public) is not None
     assert cause_of(trust.decode, raw, STRANGER_KEY.public) == "trust-root"
     assert cause_of(trust.decode, raw[:-1], ROOT.public) == "trust-signature"
+    for wrong in (trust.Authority(0, bytes(32), b"x"),), ():
+        points = [] if wrong else [trust.Point(1, b"X1", b"x", 3, 9, bytes(32))]
+        made = trust.TrustList(1, ROOT.public, b"r", AREAS, wrong, points)
+        assert cause_of(trust.decode, trust.encode(made, ROOT.sign)) in ("trust-number", "trust-area")
     forged = trust.encode(TRUST, STRANGER_KEY.sign)
     assert cause_of(trust.decode, forged) == "trust-signature"
 

@@ -122,6 +122,18 @@ def test_a_cancel_withdraws_and_keeps_withdrawing_after_its_own_expiry():
     assert len(replica.expire(NOON_S + 36000)) == 2 and not replica.notices
 
 
+def test_an_expired_cancel_still_withdraws_whichever_comes_first():
+    cancel = bulletin_parts(2, valid_s=600, msg_type=b"Cancel", references=((1, 1),))[0]
+    alarm = bulletin_parts(1, valid_s=36000)[0]
+    later = NOON_S + 3600
+    for order in ((cancel, alarm), (alarm, cancel)):
+        replica = fresh()
+        assert take(replica, *order, unix_s=later) == [NEW, NEW]
+        assert shown(replica, OV, later) == []
+    assert len(replica.expire(NOON_S + 36000)) == 2
+    assert take(replica, alarm, cancel, unix_s=NOON_S + 36001) == [REFUSED, REFUSED]
+
+
 def test_an_update_for_part_of_the_area_supersedes_only_there():
     replica = fresh()
     take(replica, *bulletin_parts(1))

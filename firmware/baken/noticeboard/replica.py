@@ -81,7 +81,7 @@ class Replica:
         """Forget what is no longer needed at `unix_s`; the ids of the records that went."""
         gone = []
         for key in list(self.notices):
-            if unix_s >= self._keep_until(self.notices[key]):
+            if unix_s >= self._keep_until(self.notices[key].meta):
                 gone += self._retire(key)
         return gone
 
@@ -160,22 +160,19 @@ class Replica:
                 held.setdefault(key[0], set()).add(key[1])
             else:
                 partial[key] = notice.mask
-        for seqs in held.values():
-            floor = max(seqs) - DIGEST_WINDOW
-            for seq in [seq for seq in seqs if seq <= floor]:
-                seqs.remove(seq)
         if self._tally is None:
             self._tally = tally_crc(self.tally())
         return Digest(self._tally, held, partial)
 
     def missing_at(self, peer):
         """Ids of bulletin parts that are here and that the sender of the Digest `peer` lacks, the most
-        urgent first.
+        urgent first. What lies below the window of its mask cannot be told and counts as held.
         """
         out = []
         for notice in sorted(self.notices.values(), key=lambda notice: notice.rank):
             origin, seq = notice.key
-            if seq in peer.held.get(origin, ()):
+            held = peer.held.get(origin, ())
+            if seq in held or (held and seq <= max(held) - DIGEST_WINDOW):
                 continue
             has = peer.partial.get(notice.key, 0)
             for index in sorted(notice.parts):
@@ -240,7 +237,7 @@ class Replica:
             raise RemoteProtocolError("another bulletin has the number %d/%d" % key, "conflict")
         if header.seq in self._retired.get(header.origin, ()):
             raise RemoteProtocolError("bulletin %d/%d has been retired" % key, "expired")
-        if unix_s is not None and unix_s >= part.expires_s:
+        if unix_s is not None and unix_s >= self._keep_until(part):
             self._remember_retired(key)
             raise RemoteProtocolError("bulletin %d/%d has expired" % key, "expired")
         if notice is None:
@@ -288,15 +285,18 @@ class Replica:
         self.counters[cause] = self.counters.get(cause, 0) + 1
         return Outcome(REFUSED, None, cause)
 
-    def _keep_until(self, notice):
-        """An Update or Cancel stays as long as what it names, else a neighbour's old copy would come back
-        to life.
+    def _keep_until(self, meta):
+        """When a bulletin may be forgotten: at its expiry; an Update or Cancel not before what it names has
+        expired, else an old copy from a neighbour would come back to life.
         """
-        keep_s = notice.meta.expires_s
-        for key in notice.meta.references:
-            named = self.notices.get(key)
-            if named and named.meta.expires_s > keep_s:
-                keep_s = named.meta.expires_s
+        keep_s = meta.expires_s
+        if meta.msg_type == b"Update" or meta.msg_type == b"Cancel":
+            for key in meta.references:
+                named = self.notices.get(key)
+                if named:
+                    keep_s = max(keep_s, named.meta.expires_s)
+                elif key[1] not in self._retired.get(key[0], ()):
+                    keep_s = max(keep_s, meta.sent_s + bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S)
         return keep_s
 
     def _make_room(self, newcomer, unix_s):

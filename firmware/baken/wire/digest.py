@@ -68,7 +68,9 @@ def tally_crc(entries):
 
 
 def encode_digest(digest):
-    """The message; the least recent authorities and parts are left out when it would not fit one frame."""
+    """The message. What does not fit one frame is left out: authorities, then bulletins held in part, of the
+    highest numbers. Bulletins below the window of an authority's mask are left out too.
+    """
     out = bytearray((VERSION << 4 | DIGEST,))
     crc = digest.tally_crc
     out += bytes((crc >> 24 & 0xFF, crc >> 16 & 0xFF, crc >> 8 & 0xFF, crc & 0xFF, 0))

@@ -150,6 +150,10 @@ def decode(data, root_public=None):
         number, area, node_num = reader.number(2), reader.number(1), reader.number(4)
         public, code = reader.take(32), reader.text()
         points.append(Point(number, code, reader.text(), None if area == NO_AREA else area, node_num, public))
+    if [entry for entry in authorities + points if entry.number == 0]:
+        raise RemoteProtocolError("numbers of authorities and points start at 1", "trust-number")
+    if [point for point in points if point.area is not None and point.area >= len(areas)]:
+        raise RemoteProtocolError("a point lies in an area beyond the %d listed" % len(areas), "trust-area")
     if reader.at != body_end:
         raise RemoteProtocolError("trust list has %d bytes too many" % (body_end - reader.at), "trust-size")
     return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, points)

@@ -1,4 +1,4 @@
-"""The displays' pictures as files, `<code>.png` and `<code>-3x.png`: always the latest, not written too often."""
+"""The displays' pictures as files, `<code>.png` and `<code>-3x.png`: always the latest, written seldom."""
 
 from __future__ import annotations
 
