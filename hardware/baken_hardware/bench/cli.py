@@ -7,18 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
-from baken_hardware.bench import region
+from baken_hardware.bench import region, report
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="baken-bench",
-        description="For technicians: make a region's keys and files, provision its nodes.",
+        description="For technicians: make a region's files, provision its nodes, report through one.",
         epilog="Each command explains itself: baken-bench region init --help",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     region.add_commands(commands)
+    report.add_commands(commands)
     return parser
 
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except RegionError as error:
+    except (RegionError, report.ReportError) as error:
         print(f"baken-bench: {error}", file=sys.stderr)
     except OSError as error:
         print(f"baken-bench: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)

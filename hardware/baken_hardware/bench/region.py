@@ -375,12 +375,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = steps.add_parser(
         "init",
         help="make a region folder from a table of points",
-        description="Makes DIR with the region's settings, its channel key, a private key for root, every "
+        description="Makes DIR with the region's settings, its channel key, a private key for root, each "
         "authority and every point, and the trust list signed by root. Keep DIR on an encrypted disk and a "
         "copy of keys/root.key in a safe: who holds it decides who may speak in the region.",
-        epilog="The points file is CSV with the columns code, name, gemeente, kind, x_km, y_km and, if known, "
-        "antenna_m, backup_power_h, second_languages. The letters of a code name the municipality (OV06 lies "
-        f"in area OV); kind '{RELAY_KIND}' or '{CRISIS_ROOM_KIND}' lies outside every area. "
+        epilog="The points file is CSV with the columns code, name, gemeente, kind, x_km, y_km and, if "
+        "known, antenna_m, backup_power_h, second_languages. The letters of a code name the municipality "
+        f"(OV06 lies in area OV); kind '{RELAY_KIND}' or '{CRISIS_ROOM_KIND}' lies outside every area. "
         "Example: baken-bench region init merenland --points points.csv --name 'VR Merenland' "
         "--authority 'VR Merenland' --authority 'Gemeente Oosterveen'",
     )

@@ -119,8 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m baken_hardware.virtual.broker",
-        description="A small MQTT 3.1.1 broker for demos and tests. No passwords, no TLS: keep it on the loopback "
-        "interface. Ends on SIGTERM.",
+        description="A small MQTT 3.1.1 broker for demos and tests. No passwords, no TLS: keep it on the "
+        "loopback interface. Ends on SIGTERM.",
         epilog="Example: python -m baken_hardware.virtual.broker --port 1883 --data /tmp/broker",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

@@ -1,0 +1,1 @@
+"""The gateway: a replica of the noticeboard between a radio on a serial port and MQTT."""
