@@ -1,0 +1,1 @@
+"""Screens: one each file, its style beside it."""

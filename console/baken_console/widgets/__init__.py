@@ -1,0 +1,1 @@
+"""Widgets: one each file, its style beside it."""
