@@ -1,0 +1,250 @@
+"""Plays the plan on the stage, and waits after each step until it can be seen to have worked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from baken.wire.records import BULLETIN, STATUS
+from baken_hardware.bench.report import ReportError
+from baken_hardware.bench.report import send as send_report
+from baken_hardware.demo import forger, scenario
+from baken_hardware.demo.desk import Desk, DeskError
+from baken_hardware.demo.observer import Observer
+from baken_hardware.demo.plan import Forge, Outage, Send, Step, SwitchOff, SwitchOn, Tell
+from baken_hardware.demo.scenario import CRISIS_ROOM, Bulletin
+from baken_hardware.demo.stage import Stage
+from baken_hardware.demo.witness import Displays, NodeLog, RecordId, held_on_flash
+from baken_hardware.virtual.propagation import Point
+
+EFFECT_TIMEOUT_S = 40.0  # wall time within which a program must have done what it was asked
+BROKER_WAIT_S = 20
+_POLL_S = 0.02
+_FORGERS_HEIGHT_M = 3.0
+_FORGERS_PAUSE_MS = 5_000
+_SETTLE_MS = 120_000
+_LOOK_S = 0.2
+
+
+class PlayError(Exception):
+    """A step had no effect in time; the text says which."""
+
+
+@dataclass
+class Sent:
+    """A bulletin that was sent: its number, when the gateway's node had it, and who held it when that was
+    checked.
+    """
+
+    bulletin: Bulletin
+    key: tuple[int, int]
+    parts: int
+    asked_ms: int
+    on_air_ms: int | None = None
+    held: set[str] = field(default_factory=set)
+
+    @property
+    def record_ids(self) -> set[RecordId]:
+        return {(BULLETIN, *self.key, part) for part in range(self.parts)}
+
+
+class Director:
+    """`play(steps, say)` carries the steps out; what happened is in the public fields and in the
+    witnesses.
+    """
+
+    def __init__(self, stage: Stage, displays: Displays) -> None:
+        self.stage = stage
+        self.displays = displays
+        self.desk = Desk(stage)
+        self.region = stage.region()
+        self.logs = {code: NodeLog(node.log) for code, node in stage.nodes.items()}
+        self.sent: dict[str, Sent] = {}
+        self.on_since_ms = dict.fromkeys(stage.codes, 0)
+        self.told: list[str] = []
+        self.outage_records: set[RecordId] = set()
+        self.forged_at: set[str] = set()
+        self.observer = Observer(stage.broker_port, self.region.id)
+        self._outage_from: set[RecordId] | None = None
+        self._packet_id = 1000
+        self._live = False
+        self._gone: dict[str, str] = {}
+        stage.ether.on_gone = self._note_gone
+
+    def close(self) -> None:
+        self.observer.close()
+
+    async def play(self, steps: list[Step], say: Callable[[int, str], None]) -> None:
+        """Carry out the steps in order of time."""
+        for step in steps:
+            await self.run_until(self._ms(step.at_s))
+            say(step.at_s, await self._act(step))
+            self._check_alive()
+
+    async def perform(self, steps: list[Step]) -> None:
+        """Carry the steps out while time goes by itself, for somebody who watches; a step that fails is
+        left.
+        """
+        self._live = True
+        for step in steps:
+            while self.stage.ether.now_ms < self._ms(step.at_s):
+                await asyncio.sleep(_LOOK_S)
+            with contextlib.suppress(PlayError, DeskError, ReportError):
+                await self._act(step)
+
+    async def run_until(self, t_ms: int) -> None:
+        """Let time go; looks at every node's flash on the way, so that nothing held for a while is
+        overlooked.
+        """
+        ether = self.stage.ether
+        while ether.now_ms < t_ms:
+            await ether.run_until(min(t_ms, ether.now_ms + 600_000))
+            self._note_held()
+            self._check_alive()
+
+    async def settle(self) -> None:
+        """At the end: let the last frames and cables finish."""
+        await self.run_until(self.stage.ether.now_ms + _SETTLE_MS)
+        await self._until(
+            lambda: not self.missing_at_broker(), "the broker lacks records that the gateway's node holds"
+        )
+
+    def missing_at_broker(self) -> set[RecordId]:
+        """Records on the gateway node's flash that the broker has never shown."""
+        return held_on_flash(self.stage.flash(CRISIS_ROOM)) - self.observer.records
+
+    # --- steps
+
+    async def _act(self, step: Step) -> str:
+        if isinstance(step, Send):
+            return await self._send(step.bulletin)
+        if isinstance(step, Tell):
+            return await self._tell(step)
+        if isinstance(step, Forge):
+            return await self._forge(step.bulletin)
+        if isinstance(step, SwitchOff):
+            await self.stage.switch_off(step.code)
+            return f"{step.code} is off: its battery is empty"
+        if isinstance(step, SwitchOn):
+            self.on_since_ms[step.code] = self.stage.ether.now_ms
+            await self.stage.switch_on(step.code)
+            return f"{step.code} is back with a new battery"
+        if isinstance(step, Outage):
+            await self.stage.broker.stop()
+            self._outage_from = held_on_flash(self.stage.flash(CRISIS_ROOM))
+            return "power outage in the data centre: the broker is down"
+        return await self._restore()
+
+    async def _send(self, bulletin: Bulletin) -> str:
+        is_outage = self._outage_from is not None
+        now_ms = self.stage.ether.now_ms
+        key = await self.desk.send(bulletin, 0 if is_outage else BROKER_WAIT_S)
+        self.sent[bulletin.id] = Sent(bulletin, key, self.desk.parts(bulletin), now_ms)
+        made = f"{bulletin.id} {bulletin.event} signed as {key[0]}/{key[1]} by {bulletin.authority}"
+        if is_outage:
+            return f"{made}, waits in the console for the broker"
+        await self._wait_on_air(self.sent[bulletin.id])
+        return f"{made} and sent"
+
+    async def _wait_on_air(self, sent: Sent) -> None:
+        await self._until(
+            lambda: sent.record_ids <= held_on_flash(self.stage.flash(CRISIS_ROOM)),
+            f"{sent.bulletin.id} did not reach the gateway's node",
+        )
+        sent.on_air_ms = self.stage.ether.now_ms
+
+    async def _tell(self, step: Tell) -> str:
+        report = step.report
+        if not self.stage.nodes[report.code].running:
+            return f"{report.id} from {report.code} not told: the node is off"
+        log = self.logs[report.code]
+        before = len(log.update().statuses())
+        if report.code == CRISIS_ROOM:
+            raise PlayError("the crisis room's port is the gateway's")
+        await asyncio.to_thread(send_report, self.stage.nodes[report.code].tty, report.draft)
+        await self._until(
+            lambda: len(log.update().statuses()) > before, f"{report.code} did not sign its status"
+        )
+        self.told.append(report.id)
+        state, people = report.draft.state.decode(), report.draft.people
+        return f"{report.id} STATUS of {report.code}: {state}, {people} people"
+
+    async def _forge(self, bulletin: Bulletin) -> str:
+        raw = forger.forge(self.region, bulletin)
+        before = {code: sum(self.logs[code].update().refused.values()) for code in self.logs}
+        for code in self.stage.codes:
+            if not self.stage.nodes[code].running:
+                continue
+            self._packet_id += 1
+            place = self.stage.points[code]
+            near = Point(f"liar-{code}", place.x_km + 0.05, place.y_km, _FORGERS_HEIGHT_M)
+            self.stage.ether.inject(forger.frame(self.region, raw, self._packet_id), point=near)
+            await self._pass(_FORGERS_PAUSE_MS)
+        self.observer.publish(f"record/bulletin/{self.region.authorities[0].number}/{forger.SEQ}", raw)
+        after = {code: sum(self.logs[code].update().refused.values()) for code in self.logs}
+        self.forged_at = {code for code in self.logs if after[code] > before[code]}
+        return f"{bulletin.id} forged near every node and on MQTT: refused by {len(self.forged_at)} nodes"
+
+    async def _restore(self) -> str:
+        during = held_on_flash(self.stage.flash(CRISIS_ROOM)) - (self._outage_from or set())
+        self._outage_from = None
+        await self.stage.start_broker()
+        for sent in self.sent.values():
+            if sent.on_air_ms is None:
+                await self.desk.run(sent.bulletin.authority, ["list", "--json", "--wait", str(BROKER_WAIT_S)])
+                await self._wait_on_air(sent)
+                during |= sent.record_ids
+        await self._until(
+            lambda: during <= self.observer.records, "records made during the outage are not at the broker"
+        )
+        self.outage_records = during
+        return f"the broker is back: {len(during)} records made meanwhile have reached it"
+
+    # --- inside
+
+    async def _pass(self, time_ms: int) -> None:
+        """Let so much virtual time go by."""
+        until_ms = self.stage.ether.now_ms + time_ms
+        if not self._live:
+            await self.stage.ether.run_until(until_ms)
+        while self.stage.ether.now_ms < until_ms:
+            await asyncio.sleep(_POLL_S)
+
+    def _note_held(self) -> None:
+        for code in self.stage.codes:
+            held = held_on_flash(self.stage.flash(code))
+            for sent in self.sent.values():
+                if sent.record_ids <= held:
+                    sent.held.add(code)
+
+    async def _until(self, condition: Callable[[], bool], complaint: str) -> None:
+        """Wait, in wall time, for a program outside virtual time; time may go on a little for cables and
+        timers.
+        """
+        deadline = time.monotonic() + EFFECT_TIMEOUT_S
+        while not condition():
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise PlayError(f"{complaint} within {EFFECT_TIMEOUT_S:.0f} s")
+            await asyncio.sleep(_POLL_S)
+
+    def _check_alive(self) -> None:
+        self.stage.check()
+        for code, node in self.stage.nodes.items():
+            if not node.running and node.exit_status not in (None, -9):
+                raise PlayError(f"the program of {code} ended with status {node.exit_status}, see {node.log}")
+        self._gone.clear()
+
+    def _note_gone(self, _t_ms: int, code: str, reason: str) -> None:
+        self._gone[code] = reason
+
+    def _ms(self, unix_s: int) -> int:
+        return (unix_s - scenario.unix_s(scenario.START)) * 1000
+
+
+def status_ids(records: set[RecordId]) -> set[RecordId]:
+    """The STATUS records among them."""
+    return {record_id for record_id in records if record_id[0] == STATUS}

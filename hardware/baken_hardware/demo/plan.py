@@ -1,0 +1,99 @@
+"""What is played, when: the exercise's messages for the nodes on stage, and what goes wrong meanwhile.
+
+Pure: a plan is a list of steps at virtual times, made from the scenario; the director carries it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baken_hardware.demo import scenario
+from baken_hardware.demo.scenario import Bulletin, Report
+
+# The crisis room's gateway, two towers and a point in every direction; PZ02 is three hops away.
+NODES = ("VR00", "RL1", "RL4", "OV06", "DH04", "MW01", "ZL01", "PZ01", "PZ02", "RM05")
+LINK_SEED = 2  # of the buildings between them, see `baken_hardware.virtual.propagation`
+PRESET = "MEDIUM_FAST"
+HOP_LIMIT = 3
+LAST_HOUR = 34.0
+
+SILENT_POINT = "RM05"
+
+
+@dataclass(frozen=True)
+class Send:
+    """The crisis room sends a bulletin with the console."""
+
+    at_s: int
+    bulletin: Bulletin
+
+
+@dataclass(frozen=True)
+class Tell:
+    """The people at a point report over the cable of their node."""
+
+    at_s: int
+    report: Report
+
+
+@dataclass(frozen=True)
+class Forge:
+    """Somebody with the channel's key puts a false bulletin on the air near every node, and on MQTT."""
+
+    at_s: int
+    bulletin: Bulletin
+
+
+@dataclass(frozen=True)
+class SwitchOff:
+    """The battery of a node is empty."""
+
+    at_s: int
+    code: str
+
+
+@dataclass(frozen=True)
+class SwitchOn:
+    """It has a new one."""
+
+    at_s: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Outage:
+    """The power of the data centre fails: the broker is gone."""
+
+    at_s: int
+
+
+@dataclass(frozen=True)
+class Restore:
+    """The broker is back."""
+
+    at_s: int
+
+
+Step = Send | Tell | Forge | SwitchOff | SwitchOn | Outage | Restore
+
+
+def hours_s(hours: float) -> int:
+    """Unix seconds of a time in the exercise, in hours since its start."""
+    return scenario.unix_s(scenario.START) + round(hours * 3600)
+
+
+def make(codes: tuple[str, ...], last_hour: float) -> list[Step]:
+    """Steps in order of time, up to `last_hour`; messages of points that are not on stage are left out."""
+    steps: list[Step] = [
+        Forge(bulletin.sent_s, bulletin) if bulletin.is_forged else Send(bulletin.sent_s, bulletin)
+        for bulletin in scenario.load_bulletins()
+    ]
+    off = (hours_s(22 + 20 / 60), hours_s(24 + 40 / 60))
+    for report in scenario.load_reports():
+        is_off = report.code == SILENT_POINT and off[0] <= report.sent_s < off[1]
+        if report.code in codes and not is_off:
+            steps.append(Tell(report.sent_s, report))
+    if SILENT_POINT in codes:
+        steps += [SwitchOff(off[0], SILENT_POINT), SwitchOn(off[1], SILENT_POINT)]
+    steps += [Outage(hours_s(27.5)), Restore(hours_s(28.5))]
+    return sorted((step for step in steps if step.at_s <= hours_s(last_hour)), key=lambda step: step.at_s)
