@@ -202,7 +202,7 @@ def _lines(board: Board, calendar: Calendar, points: bool) -> list[str]:
                     one.state if known else "-",
                     calendar.age(one.age_s) if one.age_s is not None else Words("en")("never"),
                     str(one.status.people) if known else "",
-                    f"{one.status.power_hours} h" if known else "",
+                    f"{one.status.power_hours} h" if known and one.status.power_hours is not None else "",
                     f"{one.battery_percent}%" if one.battery_percent is not None else "",
                     " ".join(one.needs),
                     " ".join(key_text(key) for key in one.missing) if known else "",

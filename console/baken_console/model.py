@@ -178,7 +178,8 @@ class PointRow:
     @property
     def low_power(self) -> bool:
         """Open, and the point's own supply ends within LOW_POWER_H hours."""
-        return self.status is not None and not self.closed and self.status.power_hours <= LOW_POWER_H
+        hours = self.status.power_hours if self.status is not None else None
+        return hours is not None and not self.closed and hours <= LOW_POWER_H
 
     @property
     def rank(self) -> tuple[Any, ...]:

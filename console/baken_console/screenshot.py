@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from pathlib import Path
 
 from baken_console.app import ConsoleApp
+
+# They would fetch a font from the internet; a viewer's own monospaced one is as good, and there without it.
+_FONT_FACES = re.compile(r"@font-face\s*{[^}]*}\s*")
 
 
 def write_screenshot(app: ConsoleApp, path: Path, size: tuple[int, int], wait_s: float) -> int:
@@ -23,7 +27,7 @@ def write_screenshot(app: ConsoleApp, path: Path, size: tuple[int, int], wait_s:
             await pilot.pause()
             return app.export_screenshot(title="Baken")
 
-    picture = asyncio.run(render())
+    picture = _FONT_FACES.sub("", asyncio.run(render()))
     try:
         path.write_text(picture, encoding="utf-8")
     except OSError as error:

@@ -296,6 +296,14 @@ SENTENCES = {
     "discard-yes": ("Weggooien", "Discard"),
     "sent-note": ("{ref} gemaakt: {parts}, {airtime} s zenden", "{ref} made: {parts}, {airtime} s on air"),
     # --- findings
+    "areas-unknown": (
+        "gebied {areas!r} bestaat niet; kies uit {known}",
+        "there is no area {areas!r}; choose from {known}",
+    ),
+    "validity-unreadable": (
+        "geldigheid {valid!r} is niet te lezen; schrijf 30m, 6u of 2d",
+        "validity {valid!r} cannot be read; write 30m, 6h or 2d",
+    ),
     "finding-error": ("FOUT", "ERROR"),
     "finding-warning": ("LET OP", "WARNING"),
     "finding-hint": ("tip", "tip"),

@@ -184,7 +184,7 @@ def test_a_wrong_area_or_validity_is_told_with_what_is_allowed(exercise):
         app.screen.query_one("#areas", Input).value = "XX"
         await pilot.pause()
         await pilot.pause()
-        assert "'XX'" in screen_text(app) and "OV, DH" in screen_text(app)
+        assert "'XX'" in screen_text(app) and "kies uit OV DH" in screen_text(app)
         app.screen.query_one("#areas", Input).value = ""
         app.screen.query_one("#valid", Input).value = "straks"
         await pilot.pause()

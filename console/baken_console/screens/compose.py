@@ -217,19 +217,21 @@ class ComposeScreen(BoardScreen):
 
     def _read_form(self) -> None:
         self._problem = ""
-        region = self.console_app.desk.region
+        region, words = self.console_app.desk.region, self.console_app.words
         changes: dict[str, object] = {"text": self.query_one("#text", TextArea).text, "event": self._event}
         for name, field in (*_FIELDS.items(), ("status", "status")):
             value = self.query_one(f"#{name}", Select).value
             changes[field] = value if isinstance(value, str) else ""
+        areas, valid = (self.query_one(name, Input).value for name in ("#areas", "#valid"))
         try:
-            changes["areas"] = parse_areas(self.query_one("#areas", Input).value, region)
-        except RegionError as error:
-            self._problem = str(error)
+            changes["areas"] = parse_areas(areas, region)
+        except RegionError:
+            known = " ".join(area.code for area in region.areas)
+            self._problem = words("areas-unknown", areas=areas.upper(), known=known)
         try:
-            changes["valid_s"] = parse_duration(self.query_one("#valid", Input).value)
-        except MomentError as error:
-            self._problem = self._problem or str(error)
+            changes["valid_s"] = parse_duration(valid)
+        except MomentError:
+            self._problem = self._problem or words("validity-unreadable", valid=valid)
         self.draft = replace(self.draft, **changes)  # type: ignore[arg-type]
 
     def _fill(self, draft: Draft) -> None:

@@ -94,7 +94,7 @@ class PointScreen(BoardScreen):
             ),
             (
                 words("label-power"),
-                words("power-value", hours=status.power_hours),
+                words("power-value", hours="?" if status.power_hours is None else status.power_hours),
                 ALERT if row.low_power else "",
             ),
             (words("label-water"), words("water-value", litres=status.water_l), ""),

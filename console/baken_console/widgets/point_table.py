@@ -130,6 +130,8 @@ def _cells(
 def _power(row: PointRow, words: Words) -> Text:
     if row.status is None:
         return Text("")
+    if row.status.power_hours is None:
+        return Text("?", MUTED)
     sign = "! " if row.low_power else ""
     hours = "u" if words.language == "nl" else "h"
     return Text(

@@ -7,7 +7,7 @@ Body after the record header (see `records`); origin is the point's number, alwa
     10     1    state (low 3 bits), priority (bits 3-4), exercise (bit 5)
     11     2    people now at the point
     13     1    volunteers
-    14     1    hours of power left (255 = 255 or more)
+    14     1    hours of power left (254 = 254 or more, 255 = unknown)
     15     2    litres of drinking water
     17     1    node battery in per cent (101 = external power, 255 = unknown)
     18     2    needs, one bit each in the order of NEEDS
@@ -46,6 +46,7 @@ NEEDS = (b"MED", b"BRW", b"POL", b"WAT", b"DSL", b"PER", b"DEK", b"MDC", b"TOL",
 BATTERY_UNKNOWN = const(255)
 MAX_SEEN = const(4)
 WINDOW = const(32)  # sequence numbers a received or read mask covers
+_POWER_UNKNOWN = const(255)
 _FIXED_SIZE = const(21)
 _CONDITION_SIZE = const(10)
 _SEEN_SIZE = const(13)
@@ -70,8 +71,9 @@ class Seen(Record):
 
 
 class Status(Record):
-    """Condition of point number `origin` at `time_s` (unix seconds); `seen`: tuple of Seen, `needs`: tuple
-    of words.
+    """Condition of point number `origin` at `time_s` (unix seconds).
+
+    `seen`: tuple of Seen, `needs`: tuple of words; `power_hours` is None while nobody has told it.
     """
 
     __slots__ = (
@@ -100,7 +102,7 @@ class Status(Record):
         self.exercise = False
         self.people = 0
         self.volunteers = 0
-        self.power_hours = 0
+        self.power_hours = None
         self.water_l = 0
         self.battery_percent = BATTERY_UNKNOWN
         self.needs = needs
@@ -200,7 +202,9 @@ def _put_condition(out, status):
     out.append(flags)
     _put(out, "people", status.people, 2)
     _put(out, "volunteers", status.volunteers, 1)
-    _put(out, "power_hours", status.power_hours, 1)
+    if status.power_hours is not None and not 0 <= status.power_hours < _POWER_UNKNOWN:
+        raise LocalProtocolError("power_hours is %d, allowed 0 to 254" % status.power_hours, "range")
+    out.append(_POWER_UNKNOWN if status.power_hours is None else status.power_hours)
     _put(out, "water_l", status.water_l, 2)
     _put(out, "battery_percent", status.battery_percent, 1)
     _put(out, "needs", needs, 2)
@@ -215,7 +219,7 @@ def _get_condition(data, at, status):
     status.exercise = bool(data[at] & 0x20)
     status.people = _get(data, at + 1, 2)
     status.volunteers = data[at + 3]
-    status.power_hours = data[at + 4]
+    status.power_hours = None if data[at + 4] == _POWER_UNKNOWN else data[at + 4]
     status.water_l = _get(data, at + 5, 2)
     status.battery_percent = data[at + 7]
     needs = _get(data, at + 8, 2)

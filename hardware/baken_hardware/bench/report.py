@@ -91,7 +91,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--people", type=int, default=0, metavar="N", help="people at the point, 0 to 65535")
     parser.add_argument("--volunteers", type=int, default=0, metavar="N", help="0 to 255")
     parser.add_argument(
-        "--power-hours", type=int, default=0, metavar="N", help="hours of power left, 0 to 255"
+        "--power-hours", type=int, metavar="N", help="hours of power left, 0 to 254 (default: unknown)"
     )
     parser.add_argument("--water-l", type=int, default=0, metavar="N", help="litres of water, 0 to 65535")
     parser.add_argument("--need", action="append", default=[], choices=_words(NEEDS), help="may be repeated")

@@ -14,7 +14,7 @@ from baken_hardware.bench.report import send as send_report
 from baken_hardware.demo import forger, scenario
 from baken_hardware.demo.desk import Desk, DeskError
 from baken_hardware.demo.observer import Observer
-from baken_hardware.demo.plan import Forge, Outage, Send, Step, SwitchOff, SwitchOn, Tell
+from baken_hardware.demo.plan import Confirm, Forge, Outage, Send, Step, SwitchOff, SwitchOn, Tell
 from baken_hardware.demo.scenario import CRISIS_ROOM, Bulletin
 from baken_hardware.demo.stage import Stage
 from baken_hardware.demo.witness import Displays, NodeLog, RecordId, held_on_flash
@@ -27,6 +27,8 @@ _FORGERS_HEIGHT_M = 3.0
 _FORGERS_PAUSE_MS = 5_000
 _SETTLE_MS = 120_000
 _LOOK_S = 0.2
+_LOOKS = 40
+_LOOK_MS = 20_000
 
 
 class PlayError(Exception):
@@ -65,6 +67,7 @@ class Director:
         self.sent: dict[str, Sent] = {}
         self.on_since_ms = dict.fromkeys(stage.codes, 0)
         self.told: list[str] = []
+        self.confirmed: list[tuple[str, str]] = []
         self.outage_records: set[RecordId] = set()
         self.forged_at: set[str] = set()
         self.observer = Observer(stage.broker_port, self.region.id)
@@ -123,6 +126,8 @@ class Director:
             return await self._send(step.bulletin)
         if isinstance(step, Tell):
             return await self._tell(step)
+        if isinstance(step, Confirm):
+            return await self._confirm(step)
         if isinstance(step, Forge):
             return await self._forge(step.bulletin)
         if isinstance(step, SwitchOff):
@@ -171,6 +176,18 @@ class Director:
         self.told.append(report.id)
         state, people = report.draft.state.decode(), report.draft.people
         return f"{report.id} STATUS of {report.code}: {state}, {people} people"
+
+    async def _confirm(self, step: Confirm) -> str:
+        """The volunteer waits until the bulletin is on the display, and presses long."""
+        for _ in range(_LOOKS):
+            picture = self.displays.latest.get(step.code)
+            seen = self.displays.eyes.see(self.displays.eyes.page(picture)) if picture else None
+            if seen is not None and seen[0].id == step.bulletin.id:
+                self.stage.ether.press(step.code, "long")
+                self.confirmed.append((step.code, step.bulletin.id))
+                return f"{step.bulletin.id} read and confirmed by the volunteer of {step.code}"
+            await self._pass(_LOOK_MS)
+        raise PlayError(f"{step.bulletin.id} was not on the display of {step.code}")
 
     async def _forge(self, bulletin: Bulletin) -> str:
         raw = forger.forge(self.region, bulletin)

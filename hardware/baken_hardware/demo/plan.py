@@ -18,6 +18,8 @@ HOP_LIMIT = 3
 LAST_HOUR = 34.0
 
 SILENT_POINT = "RM05"
+READERS = ("OV06", "PZ02", "DH04")  # where somebody stands at the display
+READING_S = 55
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Tell:
 
     at_s: int
     report: Report
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """A volunteer reads a bulletin from the display and confirms it with the button."""
+
+    at_s: int
+    code: str
+    bulletin: Bulletin
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Restore:
     at_s: int
 
 
-Step = Send | Tell | Forge | SwitchOff | SwitchOn | Outage | Restore
+Step = Send | Tell | Confirm | Forge | SwitchOff | SwitchOn | Outage | Restore
 
 
 def hours_s(hours: float) -> int:
@@ -88,6 +99,10 @@ def make(codes: tuple[str, ...], last_hour: float) -> list[Step]:
         Forge(bulletin.sent_s, bulletin) if bulletin.is_forged else Send(bulletin.sent_s, bulletin)
         for bulletin in scenario.load_bulletins()
     ]
+    for step in list(steps):
+        if isinstance(step, Send) and step.bulletin.event == "ALARM":
+            confirming = [code for code in READERS if step.bulletin.is_for(code[:2])]
+            steps += [Confirm(step.at_s + READING_S, code, step.bulletin) for code in confirming]
     off = (hours_s(22 + 20 / 60), hours_s(24 + 40 / 60))
     for report in scenario.load_reports():
         is_off = report.code == SILENT_POINT and off[0] <= report.sent_s < off[1]

@@ -3,7 +3,8 @@
 Each node is a MicroPython process on the ether, the gateway a `baken-gateway` on its crisis room's node, the
 broker a process of its own; the console is started by whoever plays. Everything lives in one folder:
 
-    region/  flash/<code>/  run/tty-<code>, <code>.log  ether/clock, <code>.png  gateway/  console/  *.log
+    points.csv  region/  flash/<code>/  run/tty-<code>, <code>.log  ether/clock, <code>.png
+    gateway/  console/  broker/  *.log  summary.json  console.svg
 """
 
 from __future__ import annotations
@@ -147,11 +148,14 @@ class Stage:
         return self.folder / "flash" / code
 
     def make_region(self, authorities: Iterable[str], preset: str, hop_limit: int) -> Region:
-        """Keys, trust list and the flash folder of every node."""
+        """Keys, trust list and the flash folder of every node, for a region of the points on stage."""
+        points = self.folder / "points.csv"
+        rows = scenario.POINTS.read_text(encoding="utf-8").splitlines(keepends=True)
+        points.write_text("".join(rows[:1] + [row for row in rows[1:] if row.split(",")[0] in self.codes]))
         settings = bench_region.Settings(
             name="Merenland", authorities=tuple(authorities), preset=preset, hop_limit=hop_limit
         )
-        region = bench_region.init(self.region_folder, scenario.POINTS, settings)
+        region = bench_region.init(self.region_folder, points, settings)
         for code in self.codes:
             bench_region.provision(self.region_folder, code, self.flash(code))
         return region

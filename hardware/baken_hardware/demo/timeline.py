@@ -84,6 +84,10 @@ class Timeline:
             f"at the broker, newest of {statuses['at_console']} in the console"
         )
         say(
+            f"read: {summary['read']['confirmed']} bulletins confirmed by volunteers, "
+            f"{summary['read']['at_console']} known in the console"
+        )
+        say(
             f"outage: {outage['records_during']} records made during it, "
             f"{outage['at_broker_afterwards']} at the broker"
         )

@@ -67,6 +67,7 @@ class Verdict:
             "frames": self._stage.ether.air.counters["transmitted"],
             "virtual_hours": round(self._stage.ether.now_ms / 3_600_000, 2),
         }
+        summary["read"] = self._read()
         self._check_displays()
         self._check_logs()
         summary["failures"] = self.failures
@@ -255,6 +256,17 @@ class Verdict:
         if Restore in self._played:
             self._expect(bool(status_ids(records)), "no status was made during the outage")
         return {"records_during": len(records), "at_broker_afterwards": len(there)}
+
+    def _read(self) -> dict[str, int]:
+        """Bulletins that a volunteer confirmed, and of how many of them the console knows it."""
+        told = {row["id"]: row["readBy"] for row in self._listing.get("bulletins", [])}
+        known = 0
+        for code, name in self._director.confirmed:
+            if code in told.get("{}/{}".format(*self._director.sent[name].key), []):
+                known += 1
+            else:
+                self.failures.append(f"the console does not know that {name} was read by {code}")
+        return {"confirmed": len(self._director.confirmed), "at_console": known}
 
     def _expect(self, condition: bool, sentence: str) -> None:
         if not condition:
