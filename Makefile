@@ -29,7 +29,7 @@ demo: $(STAMP)
 	@$(VENV)/bin/baken-demo $(if $(OUT),--out "$(OUT)")
 
 test: micropython
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(STAMP)
 	@.ci/check

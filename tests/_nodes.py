@@ -13,10 +13,12 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from _boards import PROGRAMS, ROOT
 from _region import NOON_S, POINTS, make_region
 
+from baken.crypto import signing
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -24,7 +26,7 @@ from baken.wire import messages, packet, protobuf, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
-from baken.wire.records import STATUS, decode_header
+from baken.wire.records import STATUS, decode_header, signature_of, signed_bytes
 from baken_gateway.region import Region, load_channel_psk
 from baken_gateway.session import READY, NodeSession
 from baken_hardware.bench.region import provision
@@ -153,15 +155,22 @@ class Stage:
         return [match.group(1) for match in found if match]
 
     def held(self, code: str) -> set[RecordId]:
-        """Ids of the records on the node's flash; every one of them must be whole."""
+        """Ids of the records on the node's flash that lie under their own name and are rightly signed."""
         folder = self.nodes[code].flash / "board" / "records"
-        out = set()
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if not path.name.startswith("~"):
-                record_id = decode_header(path.read_bytes()).record_id
-                assert path.name == "-".join(map(str, record_id))
-                out.add(record_id)
-        return out
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return {held for name in names if (held := self._record_in(folder / name)) is not None}
+
+    def _record_in(self, path: Path) -> RecordId | None:
+        try:
+            raw = path.read_bytes()
+            record_id = decode_header(raw).record_id
+        except (RemoteProtocolError, FileNotFoundError):  # the node may be about to remove it
+            return None
+        kind, origin, _seq, _part = record_id
+        trust = self.region.trust
+        public = trust.points[origin].signing_public if kind == STATUS else trust.authorities[origin].public
+        signed = signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
+        return record_id if signed and path.name == "-".join(map(str, record_id)) else None
 
     def halves(self, code: str) -> list[str]:
         """Files on the node's flash that were never finished."""
@@ -289,7 +298,7 @@ async def stage(
     region: Region | None = None,
     epoch_unix_s: int = NOON_S,
     points: Sequence[Sequence[str]] = POINTS,
-    **options,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
     """A region with an ether without chance, nodes added for `codes`; everything is stopped at the end."""
     made = region or make_region(folder, points)

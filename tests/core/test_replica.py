@@ -94,6 +94,8 @@ def test_an_expired_bulletin_is_refused_forgotten_and_not_taken_again():
     assert take(replica, raw, unix_s=NOON_S + 601) == [REFUSED]
     assert take(replica, raw, unix_s=NOON_S) == [REFUSED]  # a clock that is put back brings nothing back
     assert replica.counters == {"expired": 2}
+    replica.forget_retired()  # somebody has set a clock right that was ahead
+    assert take(replica, raw, unix_s=NOON_S) == [NEW] and replica.next_expiry_s() == NOON_S + 600
 
 
 def test_without_a_clock_nothing_counts_as_expired():

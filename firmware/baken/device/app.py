@@ -40,7 +40,6 @@ _PREAMBLE_SYMBOLS = const(16)
 _POWER_DBM = const(22)
 _DIGEST_SIZE = const(43)  # bytes on the air, the largest usual digest
 _EXPIRE_MS = const(60000)
-_GC_THRESHOLD = const(32768)  # collect that often: what lives long must not end up scattered between garbage
 
 
 class Node:
@@ -52,8 +51,13 @@ class Node:
         now = board.clock.ticks_ms()
         self._rand = _random_source(board.random_bytes)
         self._timekeeper = Timekeeper(board.clock)
-        self._store = FlashStore(board.FLASH + "/board")
+        try:
+            self._store = FlashStore(board.FLASH + "/board")
+        except OSError as error:
+            raise settings.SettingsError("the flash folder cannot be written: %s" % error)
         self._replica = Replica(self._settings.trust, self._store)
+        if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
+            self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
         self._mesh = MeshNode(self._settings.mesh, self._rand)
         self._gossip = gossip.Gossip(
             self._replica, gossip_settings(self._settings), self._mesh.modem.airtime_ms, self._rand, now
@@ -76,6 +80,7 @@ class Node:
             self._health,
             self._mark_read,
         )
+        self._panel.contact_s = self._replica.newest_sent_s
         self._queued = {}  # record id -> packet id of our own transmission that may still wait
         self._snr_limit_db = self._settings.preset.sensitivity_dbm - _noise_dbm(self._mesh.modem.bandwidth_hz)
         self._expire_at = now
@@ -84,6 +89,8 @@ class Node:
         self._changed = asyncio.Event()  # something below changed a deadline
         self._redraw = asyncio.Event()
         self._heard_via = 0  # relay byte of the packet whose records are being learned; 0: our own, the cable
+        self._is_live = False  # those records are being spread now, not kept by a neighbour or a program
+        self._told_full = 0
         self._unsent = b""
         self._writable_at = None
         self.counters = {}
@@ -91,7 +98,7 @@ class Node:
     async def run(self):
         """Until the power fails."""
         gc.collect()
-        gc.threshold(_GC_THRESHOLD)
+        gc.threshold(gc.mem_free() // 4)  # before what lives long is scattered between garbage
         modem = self._mesh.modem
         self._board.radio.configure(
             self._settings.mesh.frequency_hz(),
@@ -196,10 +203,12 @@ class Node:
         ):
             if message_kind(event.payload) == DRAFT:
                 self._count("draft-from-air")
+                self._log("refused draft-from-air")
                 self._mesh.drop_relay(event.sender, event.packet_id)
             else:
                 margin_db = event.snr_db - self._snr_limit_db
                 self._heard_via = event.relay_node
+                self._is_live = event.hop_start > gossip.SERVE_HOP_START
                 self._gossip.receive(event.payload, event, margin_db, self._timekeeper.unix_s(), now)
         else:
             self._api.unix_s = self._timekeeper.unix_s()
@@ -231,8 +240,11 @@ class Node:
             self._receive_client_record(event.payload, now)
             return True
         if isinstance(event, SetTime):
-            self._timekeeper.set(event.unix_s)
-            self._redraw.set()
+            if self._timekeeper.set(event.unix_s):
+                self._replica.forget_retired()
+                self._redraw.set()
+            else:
+                self._count("bad-time")
             return True
         if self._link_open and not self._api.client_ready:
             self._link_open = False
@@ -276,6 +288,7 @@ class Node:
             self._link_open = True
             self._link.open(now)
         self._heard_via = 0
+        self._is_live = self._link.in_step  # what comes before that was kept for us
         outcome = self._link.receive(payload, self._timekeeper.unix_s(), now)
         if outcome is not None and outcome.cause:
             self._log("refused " + outcome.cause)
@@ -285,9 +298,14 @@ class Node:
         self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._heard_via)
         self._link.offer(event.raw)
         if kind == BULLETIN:
-            notice = self._replica.notices[(origin, seq)]
-            self._timekeeper.witness(notice.meta.sent_s)
-            self._panel.contact_s = self._timekeeper.unix_s()
+            notice = self._replica.notices.get((origin, seq))
+            if notice is None:
+                return  # a more urgent one has taken its place on a full board
+            self._expire_at = now  # it may be the next to expire
+            sent_s = notice.meta.sent_s
+            self._timekeeper.witness(sent_s, self._is_live)
+            contact_s = self._timekeeper.unix_s() if self._is_live else sent_s
+            self._panel.contact_s = max(contact_s or 0, self._panel.contact_s or 0)
             self._panel.show_new(notice.key, now)
             self._redraw.set()
             if notice.complete and not self._settings.is_router:
@@ -306,9 +324,17 @@ class Node:
         if now < self._expire_at:
             return
         self._expire_at = now + _EXPIRE_MS
+        if self._store.full != self._told_full:
+            self._told_full = self._store.full
+            self._log("flash is full, %d writes had no room" % self._store.full)
         unix_s = self._timekeeper.unix_s()
-        if unix_s is not None and self._replica.expire(unix_s):
+        if unix_s is None:
+            return
+        if self._replica.expire(unix_s):
             self._redraw.set()
+        next_s = self._replica.next_expiry_s()
+        if next_s is not None:  # on the second, or neighbours would go on serving what others refuse
+            self._expire_at = min(self._expire_at, now + 1000 * (next_s - unix_s))
 
     # --- for the panel
 
@@ -317,7 +343,10 @@ class Node:
         self._changed.set()
 
     def _mark_read(self, key):
-        self._replica.mark_read(key)
+        try:
+            self._replica.mark_read(key)
+        except OSError:
+            pass  # no room on the flash: it is known until the power fails, and told all the same
         self._reporter.seen_changed(self._now())
         self._changed.set()
 
@@ -329,6 +358,8 @@ class Node:
             (b"Berichten", b"%d" % len(self._replica.notices)),
             (b"Geweigerd", b"%d" % refused),
             (b"Zendtijd/uur", b"%d s" % (self._mesh.budget.spent_ms(self._now()) // 1000)),
+            (b"Geheugen", b"%d kB vrij" % (gc.mem_free() // 1024)),
+            (b"Opslag", b"vol" if self._store.full else b"goed"),
         ]
 
     async def _show_start(self):

@@ -49,7 +49,7 @@ class Panel:
         self._empty_since_s = None
         self._was_empty = True
         self._turn_at = 0
-        self.contact_s = None
+        self.contact_s: "int | None" = None
 
     def draw(self, now):
         """Draw what is to be seen now into the display's buffer."""
@@ -114,6 +114,7 @@ class Panel:
         elif self._place == _STATUS:
             self._menu_open = True
             self._choice = 0
+            self._page = 0  # afterwards the new state is to be seen
             self._turn_at = now + MENU_MS
         elif isinstance(self._place, tuple):
             notice = self._replica.notices.get(self._place)
@@ -216,7 +217,7 @@ class Panel:
             (b"Toestand", said.state),
             (b"Mensen", b"%d" % said.people),
             (b"Vrijwilligers", b"%d" % said.volunteers),
-            (b"Stroom", b"%d uur" % said.power_hours),
+            (b"Stroom", b"onbekend" if said.power_hours is None else b"%d uur" % said.power_hours),
             (b"Water", b"%d liter" % said.water_l),
         ]
         if said.needs:
@@ -240,6 +241,7 @@ class Panel:
         if self._choice < len(_STATE_NAMES):
             said = self._status_of()
             new = Status(0, 0, 0, STATES[self._choice], said.text, needs=said.needs)
+            new.priority = said.priority
             new.people = said.people
             new.volunteers = said.volunteers
             new.power_hours = said.power_hours

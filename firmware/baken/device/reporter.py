@@ -3,6 +3,7 @@ hour.
 """
 
 from baken.compat import const
+from baken.device.utf8 import shorten
 from baken.noticeboard.store import next_number, raise_number
 from baken.wire import status
 from baken.wire.errors import ProtocolError
@@ -29,6 +30,7 @@ class Reporter:
         self._battery = battery
         self._rand = rand
         self._told = None
+        self._least = 0  # highest number in use for which the flash had no room
         own = replica.statuses.get(settings.number)
         self._condition = own or status.Status(settings.number, 0, 0)
         if own:
@@ -54,25 +56,29 @@ class Reporter:
         """A STATUS of ours with number `seq` exists: later ones must have higher numbers, whatever the
         flash says.
         """
-        raise_number(self._store, _COUNTER, seq)
+        try:
+            raise_number(self._store, _COUNTER, seq)
+        except OSError:
+            self._least = max(self._least, seq)
 
     def deadline(self):
         return self._due
 
     def poll(self, now):
-        """Raw STATUS record, or None when none is due or the time is unknown."""
+        """Raw STATUS record; None when none is due, the time is unknown or no number can be kept on flash."""
         if now < self._due:
             return None
         unix_s = self._timekeeper.unix_s()
-        if unix_s is None:
+        seq = None
+        if unix_s is not None:
+            seq = self._next_number()
+        if seq is None:
             self._due = now + _RETRY_MS
             return None
         self._due = now + PERIOD_MS + self._rand(SPREAD_MS)
         said = self._condition
         seen = self._replica.seen()
-        new = status.Status(
-            self._settings.number, next_number(self._store, _COUNTER), unix_s, said.state, said.text
-        )
+        new = status.Status(self._settings.number, seq, unix_s, said.state, said.text)
         new.needs = said.needs
         new.priority = said.priority
         new.people = said.people
@@ -85,10 +91,20 @@ class Reporter:
         try:
             raw = status.encode(new, self._settings.trust.tag, self._settings.key.sign)
         except ProtocolError:
-            new.text = new.text[: status.text_capacity(len(seen))]
+            new.text = shorten(new.text, status.text_capacity(len(seen)))
             raw = status.encode(new, self._settings.trust.tag, self._settings.key.sign)
         self._told = seen
         return raw
+
+    def _next_number(self):
+        """The next sequence number, or None when it could be given again after a loss of power."""
+        try:
+            if self._least:
+                raise_number(self._store, _COUNTER, self._least)
+                self._least = 0
+            return next_number(self._store, _COUNTER)
+        except OSError:
+            return None
 
 
 def own_number(record_id, settings):

@@ -10,6 +10,7 @@ import os
 from binascii import unhexlify
 
 from baken.crypto.signing import PointKey
+from baken.device.utf8 import shorten
 from baken.mesh.config import MeshConfig
 from baken.wire import modem, trust
 from baken.wire.errors import ProtocolError
@@ -38,11 +39,13 @@ class Settings:
         point = trust_list.points.get(self.number)
         if point is None or point.public != self.key.public:
             raise SettingsError("trust.bin does not know point %d with the key of node.json" % self.number)
+        if (point.code, point.area, point.node_num) != (self.code, self.area, values["node_num"]):
+            raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
         channel = values["channel"]
         self.preset = modem.preset_named(values["preset"])
         self.mesh = MeshConfig(
             values["node_num"],
-            _shorten(self.name, 39),
+            shorten(self.name, 39),
             self.code[-4:],
             ((channel["name"].encode(), unhexlify(channel["psk"])),),
             role=ROLE_ROUTER if self.is_router else ROLE_CLIENT,
@@ -51,6 +54,7 @@ class Settings:
             public_key=self.key.public,
             is_unmessagable=self.is_router,
         )
+        self.mesh.frequency_hz()  # the keys are of a right length and the preset fits the band, or it raises
 
 
 def load(path):
@@ -73,14 +77,5 @@ def load(path):
         return Settings(values, trust.decode(trust_data, unhexlify(values["root_public"])))
     except KeyError as error:
         raise SettingsError("node.json lacks the value %s" % error)
-    except (ProtocolError, ValueError, TypeError) as error:
+    except (ProtocolError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError("node.json or trust.bin is wrong: %s" % error)
-
-
-def _shorten(text, limit):
-    """At most `limit` bytes of UTF-8, cut before a letter."""
-    if len(text) <= limit:
-        return text
-    while text[limit] & 0xC0 == 0x80:
-        limit -= 1
-    return text[:limit]

@@ -1,9 +1,10 @@
 """Calendar time on a node, and how far to trust it.
 
 A node's clock may never have been set, or may drift for days. It is confirmed when it agrees with the time
-at which an authority signed a bulletin that arrives, or when a person sets it over the cable. A bulletin
-signed later than our time shows that the clock is behind: it is moved forward. Nothing heard ever moves it
-backward.
+at which an authority signed a bulletin that is just being spread, or when a person sets it over the cable. A
+bulletin signed later than our time shows that the clock is behind: it is moved forward. Nothing heard ever
+moves it backward. A time before 2025 or after 2056, which no record can carry, is that of a clock that was
+never set.
 """
 
 from baken.compat import const
@@ -11,6 +12,8 @@ from baken.device.localtime import CLOCK_GOOD, CLOCK_UNCERTAIN, CLOCK_UNKNOWN
 
 AGREES_S = const(600)  # a bulletin may be this long under way and still confirm the clock
 GOOD_FOR_S = const(259200)  # three days of drift of a cheap crystal stay within half a minute
+_FIRST_S = const(1735689600)  # see records.encode_minutes
+_LAST_S = const(2742322500)
 
 
 class Timekeeper:
@@ -22,11 +25,12 @@ class Timekeeper:
 
     def unix_s(self):
         """Seconds since 1970 UTC, None while unknown."""
-        return self._clock.unix_s()
+        unix_s = self._clock.unix_s()
+        return unix_s if unix_s is not None and _FIRST_S <= unix_s <= _LAST_S else None
 
     def quality(self):
         """localtime.CLOCK_UNKNOWN, CLOCK_UNCERTAIN or CLOCK_GOOD."""
-        now_s = self._clock.unix_s()
+        now_s = self.unix_s()
         if now_s is None:
             return CLOCK_UNKNOWN
         if self._confirmed_s is None or not 0 <= now_s - self._confirmed_s <= GOOD_FOR_S:
@@ -34,15 +38,24 @@ class Timekeeper:
         return CLOCK_GOOD
 
     def set(self, unix_s):
-        """A person has set the clock over the cable."""
+        """A person has set the clock over the cable; False when that cannot be the time, and nothing
+        changes.
+        """
+        if not _FIRST_S <= unix_s <= _LAST_S:
+            return False
         self._clock.set_unix_s(unix_s)
         self._confirmed_s = unix_s
+        return True
 
-    def witness(self, signed_s):
-        """A verified bulletin has just arrived that was signed at `signed_s`."""
-        now_s = self._clock.unix_s()
+    def witness(self, signed_s, is_live):
+        """A verified bulletin has arrived that was signed at `signed_s`.
+
+        `is_live`: it is being spread now. One that a neighbour or a program has kept proves only that it is
+        later than that, however well it agrees with a clock that stood still.
+        """
+        now_s = self.unix_s()
         if now_s is None or signed_s > now_s + 60:
             self._clock.set_unix_s(signed_s)
             self._confirmed_s = None
-        elif now_s - signed_s <= AGREES_S:
+        elif is_live and now_s - signed_s <= AGREES_S:
             self._confirmed_s = now_s

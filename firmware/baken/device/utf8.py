@@ -26,3 +26,12 @@ def decode_at(text: bytes, index: int) -> tuple:
     if code_point < low or code_point > 0x10FFFF or 0xD800 <= code_point < 0xE000:
         return REPLACEMENT, index + 1
     return code_point, index + length
+
+
+def shorten(text: bytes, limit: int) -> bytes:
+    """At most `limit` bytes of UTF-8, cut before a letter."""
+    if len(text) <= limit:
+        return text
+    while limit and text[limit] & 0xC0 == 0x80:
+        limit -= 1
+    return text[:limit]

@@ -85,6 +85,16 @@ class Replica:
                 gone += self._retire(key)
         return gone
 
+    def next_expiry_s(self):
+        """Unix seconds at which `expire` has something to do again, None when nothing is held."""
+        if not self.notices:
+            return None
+        return min([self._keep_until(notice.meta) for notice in self.notices.values()])
+
+    def forget_retired(self):
+        """The clock by which bulletins were refused as expired was wrong: let them come again."""
+        self._retired.clear()
+
     def mark_read(self, key):
         """A person here has confirmed bulletin `key`; remembered in the store and told in the point's
         STATUS.

@@ -102,7 +102,7 @@ class Status(Record):
         self.exercise = False
         self.people = 0
         self.volunteers = 0
-        self.power_hours = None
+        self.power_hours = None  # type: int | None
         self.water_l = 0
         self.battery_percent = BATTERY_UNKNOWN
         self.needs = needs

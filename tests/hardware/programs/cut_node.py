@@ -1,5 +1,6 @@
-"""The node program on a flash that stops at its n-th step (BAKEN_CUT_AT): the node writes `cut <n> <step>` and
-waits for its power to be taken away.
+"""The node program on a flash that stops at its n-th step (BAKEN_CUT_AT).
+
+The node writes `cut <n> <step>` and waits for its power to be taken away.
 
 Steps are what a power cut can fall between: opening a file, each half of its bytes, closing it, renaming it,
 removing one. Only records and values count, not the room set aside for them.
@@ -73,5 +74,5 @@ def cut_open(name, mode="r"):
 
 
 flash.os = CutOs
-flash.open = cut_open
+setattr(flash, "open", cut_open)
 app.run(board)
