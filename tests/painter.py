@@ -11,7 +11,10 @@ from baken_hardware.virtual import interpreter
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 250, 122
 BULLETINS = [
-    json.loads(line) for line in (ROOT / "tests/vectors/bulletins.jsonl").read_text("utf-8").splitlines()
+    json.loads(line)
+    for line in (ROOT / "hardware/baken_hardware/demo/scenario/bulletins.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 
 

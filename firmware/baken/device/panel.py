@@ -239,12 +239,7 @@ class Panel:
             return
         self._menu_open = False
         if self._choice < len(_STATE_NAMES):
-            said = self._status_of()
-            new = Status(0, 0, 0, STATES[self._choice], said.text, needs=said.needs)
-            new.priority = said.priority
-            new.people = said.people
-            new.volunteers = said.volunteers
-            new.power_hours = said.power_hours
-            new.water_l = said.water_l
-            new.exercise = said.exercise
+            new = Status(0, 0, 0)
+            new.take_condition(self._status_of())
+            new.state = STATES[self._choice]
             self._set_status(new)

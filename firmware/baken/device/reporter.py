@@ -76,16 +76,10 @@ class Reporter:
             self._due = now + _RETRY_MS
             return None
         self._due = now + PERIOD_MS + self._rand(SPREAD_MS)
-        said = self._condition
         seen = self._replica.seen()
-        new = status.Status(self._settings.number, seq, unix_s, said.state, said.text)
-        new.needs = said.needs
-        new.priority = said.priority
-        new.people = said.people
-        new.volunteers = said.volunteers
-        new.power_hours = said.power_hours
-        new.water_l = said.water_l
-        new.exercise = said.exercise or any([notice.is_exercise for notice in self._replica.notices.values()])
+        new = status.Status(self._settings.number, seq, unix_s)
+        new.take_condition(self._condition)
+        new.exercise |= any([notice.is_exercise for notice in self._replica.notices.values()])
         new.battery_percent = self._battery.percent()
         new.seen = seen
         try:

@@ -52,6 +52,20 @@ _CONDITION_SIZE = const(10)
 _SEEN_SIZE = const(13)
 
 
+# What people tell about a point.
+_CONDITION = (
+    "state",
+    "text",
+    "needs",
+    "priority",
+    "people",
+    "volunteers",
+    "power_hours",
+    "water_l",
+    "exercise",
+)
+
+
 class Seen(Record):
     """What a point has of one authority: masks whose bit i stands for sequence number `newest` - i."""
 
@@ -108,6 +122,11 @@ class Status(Record):
         self.needs = needs
         self.seen = seen
         self.text = text
+
+    def take_condition(self, other):
+        """Say of the point what `other` says of it; number, time, battery and receipts stay our own."""
+        for name in _CONDITION:
+            setattr(self, name, getattr(other, name))
 
     def seen_of(self, authority):
         """Seen of that authority, or None."""

@@ -28,6 +28,7 @@ _FORGERS_PAUSE_MS = 5_000
 _SETTLE_MS = 120_000
 _LOOK_S = 0.2
 _LOOKS = 40
+_STATUS_TRAVELS_MS = 60_000
 _LOOK_MS = 20_000
 
 
@@ -66,7 +67,8 @@ class Director:
         self.logs = {code: NodeLog(node.log) for code, node in stage.nodes.items()}
         self.sent: dict[str, Sent] = {}
         self.on_since_ms = dict.fromkeys(stage.codes, 0)
-        self.told: list[str] = []
+        self.told: dict[RecordId, str] = {}  # STATUS that people told, and the exercise's name for it
+        self.told_at_console: set[RecordId] = set()
         self.confirmed: list[tuple[str, str]] = []
         self.outage_records: set[RecordId] = set()
         self.forged_at: set[str] = set()
@@ -166,16 +168,32 @@ class Director:
         if not self.stage.nodes[report.code].running:
             return f"{report.id} from {report.code} not told: the node is off"
         log = self.logs[report.code]
-        before = len(log.update().statuses())
-        if report.code == CRISIS_ROOM:
-            raise PlayError("the crisis room's port is the gateway's")
+        before = log.update().statuses()
         await asyncio.to_thread(send_report, self.stage.nodes[report.code].tty, report.draft)
-        await self._until(
-            lambda: len(log.update().statuses()) > before, f"{report.code} did not sign its status"
-        )
-        self.told.append(report.id)
+        number = self.region.point(report.code).number
+        signed: set[RecordId] = set()
+
+        def is_signed() -> bool:
+            signed.update(item for item in log.update().statuses() - before if item[1] == number)
+            return bool(signed)
+
+        await self._until(is_signed, f"{report.code} did not sign its status")
+        self.told[max(signed)] = report.id
+        await self._pass(_STATUS_TRAVELS_MS)
+        if self._outage_from is None and not self._live:
+            await self._follow(max(signed))
         state, people = report.draft.state.decode(), report.draft.people
         return f"{report.id} STATUS of {report.code}: {state}, {people} people"
+
+    async def _follow(self, record_id: RecordId) -> None:
+        """Wait until a STATUS is at the broker, and look whether the console shows it."""
+        name = self.told[record_id]
+        await self._until(lambda: record_id in self.observer.records, f"{name} did not reach the broker")
+        listing = await self.desk.list(wait_s=BROKER_WAIT_S)
+        code = self.region.point_by_number(record_id[1])
+        for row in listing["points"]:
+            if code is not None and row["code"] == code.code and (row["seq"] or 0) >= record_id[2]:
+                self.told_at_console.add(record_id)
 
     async def _confirm(self, step: Confirm) -> str:
         """The volunteer waits until the bulletin is on the display, and presses long."""

@@ -63,15 +63,18 @@ class Timeline:
         """The result for people; `summary.json` has all of it."""
         say = self._console.print
         say()
-        say(f"{'id':5}{'number':>8}{'parts':>6}{'held':>9}{'shown':>8}{'median':>9}{'longest':>9}")
+        say(
+            f"{'id':5}{'number':>8}{'parts':>6}{'held':>9}{'meant':>7}{'shown':>7}{'median':>9}{'longest':>9}"
+        )
         for row in summary["bulletins"]:
             times = [
                 f"{row[name]:.0f} s" if row[name] is not None else "-"
                 for name in ("seconds_median", "seconds_max")
             ]
-            held, shown = f"{row['held']}/{row['intended']}", f"{row['shown']}/{row['to_show']}"
+            held = f"{row['replicas']}/{summary['nodes']}"
             say(
-                f"{row['id']:5}{row['number']:>8}{row['parts']:>6}{held:>9}{shown:>8}{times[0]:>9}{times[1]:>9}"
+                f"{row['id']:5}{row['number']:>8}{row['parts']:>6}{held:>9}{row['intended']:>7}{row['shown']:>7}"
+                f"{times[0]:>9}{times[1]:>9}"
             )
         say()
         statuses, outage = summary["statuses"], summary["outage"]
@@ -80,8 +83,8 @@ class Timeline:
         say(f"refused: {', '.join(refused) or 'none'}")
         say(f"duplicates: {summary['duplicates']}")
         say(
-            f"statuses: {statuses['sent']} made by {statuses['points']} points, {statuses['at_broker']} seen "
-            f"at the broker, newest of {statuses['at_console']} in the console"
+            f"statuses: {statuses['sent']} told by people, {statuses['at_broker']} seen at the broker, "
+            f"{statuses['at_console']} in the console; {statuses['made_by_nodes']} made in all"
         )
         say(
             f"read: {summary['read']['confirmed']} bulletins confirmed by volunteers, "

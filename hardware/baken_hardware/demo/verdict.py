@@ -21,7 +21,10 @@ _LATE_MS = 240_000  # a picture may stand this long after its bulletin has expir
 
 @dataclass
 class Delivery:
-    """One bulletin at the nodes that should have it; times in seconds since it was on the air."""
+    """One bulletin: every node should hold it, those it is meant for should show it.
+
+    Times in seconds since it was on the air.
+    """
 
     intended: list[str]
     to_show: list[str]
@@ -87,10 +90,10 @@ class Verdict:
             "id": name,
             "number": "{}/{}".format(*sent.key),
             "parts": sent.parts,
-            "intended": len(delivery.intended),
-            "held": len(delivery.held),
-            "to_show": len(delivery.to_show),
+            "intended": len(delivery.to_show),
+            "held": len(set(delivery.held) & set(delivery.to_show)),
             "shown": len(delivery.shown),
+            "replicas": len(delivery.held),
             "seconds_median": round(statistics.median(delivery.seconds), 1) if delivery.seconds else None,
             "seconds_max": round(max(delivery.seconds), 1) if delivery.seconds else None,
         }
@@ -237,13 +240,24 @@ class Verdict:
             self.failures.append(f"{_name(record_id)}, the newest, is not in the console")
         for record_id in sorted(newest - held_on_flash(self._stage.flash(CRISIS_ROOM))):
             self.failures.append(f"{_name(record_id)}, the newest, is not at the gateway's node")
+        told = set(self._director.told)
+        for record_id in sorted(told - self._director.observer.records):
+            self.failures.append(
+                f"{self._director.told[record_id]}, {_name(record_id)}, never reached the broker"
+            )
+        for record_id in sorted(told - self._director.told_at_console):
+            self.failures.append(
+                f"{self._director.told[record_id]}, {_name(record_id)}, was not in the console"
+            )
         return {
-            "sent": len(made),
-            "told_by_people": len(self._director.told),
+            "sent": len(told),
+            "at_broker": len(told & self._director.observer.records),
+            "at_console": len(self._director.told_at_console),
+            "made_by_nodes": len(made),
+            "made_at_broker": len(at_broker),
             "points": len(newest),
-            "at_broker": len(at_broker),
             "newest_at_broker": len(newest & at_broker),
-            "at_console": len(newest & listed),
+            "newest_at_console": len(newest & listed),
         }
 
     def _outage(self) -> dict[str, int]:
