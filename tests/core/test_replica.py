@@ -16,6 +16,7 @@ from _small_region import (
 from baken.noticeboard import notice as notices
 from baken.noticeboard.replica import KNOWN, MAX_BULLETINS, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore, next_number, raise_number
+from baken.wire.digest import Digest
 from baken.wire.records import BULLETIN, STATUS
 
 
@@ -132,6 +133,9 @@ def test_an_expired_cancel_still_withdraws_whichever_comes_first():
         replica = fresh()
         assert take(replica, *order, unix_s=later) == [NEW, NEW]
         assert shown(replica, OV, later) == []
+        empty = Digest(0, {}, {})
+        assert len(replica.missing_at(empty, later)) == 2
+        assert replica.missing_at(empty, NOON_S + 36000) == []
     assert len(replica.expire(NOON_S + 36000)) == 2
     assert take(replica, alarm, cancel, unix_s=NOON_S + 36001) == [REFUSED, REFUSED]
 

@@ -98,7 +98,7 @@ class Node:
     async def run(self):
         """Until the power fails."""
         gc.collect()
-        gc.threshold(gc.mem_free() // 4)  # before what lives long is scattered between garbage
+        gc.threshold(gc.mem_free() // 2)  # before what lives long is scattered between garbage
         modem = self._mesh.modem
         self._board.radio.configure(
             self._settings.mesh.frequency_hz(),

@@ -142,7 +142,7 @@ class Gossip:
         kind = message_kind(payload)
         try:
             if kind == DIGEST:
-                self._receive_digest(wire.decode_digest(payload), margin_db, now)
+                self._receive_digest(wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
             else:
@@ -225,9 +225,9 @@ class Gossip:
 
     # --- repair
 
-    def _receive_digest(self, peer, margin_db, now):
+    def _receive_digest(self, peer, margin_db, unix_s, now):
         mine = self.replica.digest()
-        missing = self.replica.missing_at(peer)
+        missing = self.replica.missing_at(peer, unix_s)
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.reset(now)

@@ -62,7 +62,7 @@ class LinkSession:
         kind = message_kind(payload)
         try:
             if kind == DIGEST:
-                self._receive_digest(wire.decode_digest(payload), now)
+                self._receive_digest(wire.decode_digest(payload), unix_s, now)
                 return None
             if kind == TALLY:
                 self._push(self.replica.statuses_missing_at(wire.decode_tally(payload)))
@@ -94,8 +94,8 @@ class LinkSession:
         entries = self.replica.tally()[: wire.MAX_TALLY_PAGES * wire.TALLY_PAGE_ENTRIES]
         self._queue += [wire.encode_digest(self.replica.digest())] + wire.encode_tally(entries)
 
-    def _receive_digest(self, peer, now):
-        missing = self.replica.missing_at(peer)
+    def _receive_digest(self, peer, unix_s, now):
+        missing = self.replica.missing_at(peer, unix_s)
         richer = self.replica.lacks(peer)
         self._push(missing)
         same_statuses = peer.tally_crc == self.replica.digest().tally_crc

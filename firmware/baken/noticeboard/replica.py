@@ -174,12 +174,14 @@ class Replica:
             self._tally = tally_crc(self.tally())
         return Digest(self._tally, held, partial)
 
-    def missing_at(self, peer):
+    def missing_at(self, peer, unix_s):
         """Ids of bulletin parts that are here and that the sender of the Digest `peer` lacks, the most
         urgent first. What lies below the window of its mask cannot be told and counts as held.
         """
         out = []
         for notice in sorted(self.notices.values(), key=lambda notice: notice.rank):
+            if not self._is_of_use(notice, unix_s):
+                continue
             origin, seq = notice.key
             held = peer.held.get(origin, ())
             if seq in held or (held and seq <= max(held) - DIGEST_WINDOW):
@@ -308,6 +310,16 @@ class Replica:
                 elif key[1] not in self._retired.get(key[0], ()):
                     keep_s = max(keep_s, meta.sent_s + bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S)
         return keep_s
+
+    def _is_of_use(self, notice, unix_s):
+        """False for an expired bulletin that is only kept because what it names may still turn up."""
+        if unix_s is None or unix_s < notice.meta.expires_s:
+            return True
+        for key in notice.meta.references:
+            named = self.notices.get(key)
+            if named and unix_s < named.meta.expires_s:
+                return True
+        return False
 
     def _make_room(self, newcomer, unix_s):
         if len(self.notices) < MAX_BULLETINS:
