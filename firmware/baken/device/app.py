@@ -28,6 +28,7 @@ from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import NEW, Replica
 from baken.wire import status
 from baken.wire.errors import ProtocolError, RemoteProtocolError
+from baken.wire.modem import snr_limit_db
 from baken.wire.records import BULLETIN, DRAFT, message_kind
 
 _PRIVATE_APP = const(256)
@@ -82,7 +83,7 @@ class Node:
         )
         self._panel.contact_s = self._replica.newest_sent_s
         self._queued = {}  # record id -> packet id of our own transmission that may still wait
-        self._snr_limit_db = self._settings.preset.sensitivity_dbm - _noise_dbm(self._mesh.modem.bandwidth_hz)
+        self._snr_limit_db = snr_limit_db(self._mesh.modem.spreading_factor)
         self._expire_at = now
         self._frame = b""
         self._transmit_wanted = asyncio.Event()
@@ -459,8 +460,3 @@ def _random_source(random_bytes):
         return int.from_bytes(random_bytes(4), "big") % limit
 
     return rand
-
-
-def _noise_dbm(bandwidth_hz):
-    """Thermal noise and a receiver's 6 dB; a table instead of a logarithm, exact to a tenth."""
-    return {125000: -117.0, 250000: -114.0, 500000: -111.0}.get(bandwidth_hz, -114.0)

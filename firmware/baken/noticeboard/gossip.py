@@ -226,7 +226,6 @@ class Gossip:
     # --- repair
 
     def _receive_digest(self, peer, margin_db, unix_s, now):
-        mine = self.replica.digest()
         missing = self.replica.missing_at(peer, unix_s)
         richer = self.replica.lacks(peer)
         if richer:
@@ -236,7 +235,7 @@ class Gossip:
                 [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
             )
         elif not richer:
-            if peer.tally_crc == mine.tally_crc:
+            if peer.tally_crc == self.replica.tally_crc():
                 self._trickle.heard_consistent()
             elif self._tally_at is None and not self._tally_is_fresh(now):
                 self._tally_at = (
@@ -293,7 +292,7 @@ class Gossip:
     def _say_tally(self, now):
         self._tally_at = None
         entries = self.replica.tally()
-        self._tally_said = (wire.tally_crc(entries), now)
+        self._tally_said = (self.replica.tally_crc(), now)
         for page in wire.encode_tally(entries[: wire.MAX_TALLY_PAGES * wire.TALLY_PAGE_ENTRIES]):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
@@ -301,7 +300,7 @@ class Gossip:
         """We said this very tally a moment ago."""
         if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
             return False
-        return self._tally_said[0] == self.replica.digest().tally_crc
+        return self._tally_said[0] == self.replica.tally_crc()
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)

@@ -98,7 +98,7 @@ class LinkSession:
         missing = self.replica.missing_at(peer, unix_s)
         richer = self.replica.lacks(peer)
         self._push(missing)
-        same_statuses = peer.tally_crc == self.replica.digest().tally_crc
+        same_statuses = peer.tally_crc == self.replica.tally_crc()
         was_in_step = self.in_step
         self.in_step = not missing and not richer and same_statuses
         news = self.in_step and not was_in_step  # the other end should know it too

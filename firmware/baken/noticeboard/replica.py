@@ -161,6 +161,12 @@ class Replica:
         """Sorted list of (point, seq) of the newest STATUS of each point."""
         return sorted([(point, held.seq) for point, held in self.statuses.items()])
 
+    def tally_crc(self):
+        """Checksum of the tally, worked out once for each change of a STATUS."""
+        if self._tally is None:
+            self._tally = tally_crc(self.tally())
+        return self._tally
+
     def digest(self):
         """Digest of what this replica holds."""
         held = {}
@@ -170,9 +176,7 @@ class Replica:
                 held.setdefault(key[0], set()).add(key[1])
             else:
                 partial[key] = notice.mask
-        if self._tally is None:
-            self._tally = tally_crc(self.tally())
-        return Digest(self._tally, held, partial)
+        return Digest(self.tally_crc(), held, partial)
 
     def missing_at(self, peer, unix_s):
         """Ids of bulletin parts that are here and that the sender of the Digest `peer` lacks, the most

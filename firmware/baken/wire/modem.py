@@ -95,6 +95,11 @@ class Modem(Record):
         return (self.airtime_us(length) + 500) // 1000
 
 
+def snr_limit_db(spreading_factor: int) -> float:
+    """SNR at which an SX1262 still demodulates, 5 to 12 (Semtech SX1261/2 data sheet, table 6-1)."""
+    return 10 - 2.5 * spreading_factor
+
+
 class Preset(Record):
     """A named modem setting. `channel_name` is the effective name of a channel that has none of its own."""
 

@@ -77,8 +77,6 @@ class Director:
         self._outage_from: set[RecordId] | None = None
         self._packet_id = 1000
         self._live = False
-        self._gone: dict[str, str] = {}
-        stage.ether.on_gone = self._note_gone
 
     def close(self) -> None:
         self.observer.close()
@@ -277,10 +275,6 @@ class Director:
         for code, node in self.stage.nodes.items():
             if not node.running and node.exit_status not in (None, -9):
                 raise PlayError(f"the program of {code} ended with status {node.exit_status}, see {node.log}")
-        self._gone.clear()
-
-    def _note_gone(self, _t_ms: int, code: str, reason: str) -> None:
-        self._gone[code] = reason
 
     def _ms(self, unix_s: int) -> int:
         return (unix_s - scenario.unix_s(scenario.START)) * 1000

@@ -23,7 +23,6 @@ class Observer:
         self._lock = threading.Lock()
         self._records: dict[RecordId, set[bytes]] = defaultdict(set)
         self._topics: dict[RecordId, set[str]] = defaultdict(set)
-        self._online: dict[str, bool] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="baken-demo-observer")
         self._client.on_connect = self._subscribe
         self._client.on_message = self._take
@@ -52,24 +51,17 @@ class Observer:
             several = {key for key, versions in self._records.items() if len(versions) > 1}
             return sorted(several | {key for key, topics in self._topics.items() if len(topics) > 1})
 
-    @property
-    def gateway_online(self) -> bool:
-        """Whether a gateway says it is there."""
-        with self._lock:
-            return any(self._online.values())
-
     def _subscribe(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe(self._prefix + "#", qos=1)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
         topic = message.topic.removeprefix(self._prefix)
+        if not topic.startswith("record/") or not message.payload:
+            return
+        try:
+            record_id = decode_header(message.payload).record_id
+        except RemoteProtocolError:
+            return
         with self._lock:
-            if topic.startswith("record/") and message.payload:
-                try:
-                    record_id = decode_header(message.payload).record_id
-                except RemoteProtocolError:
-                    return
-                self._records[record_id].add(bytes(message.payload))
-                self._topics[record_id].add(topic)
-            elif topic.startswith("gateway/") and topic.endswith("/online"):
-                self._online[topic] = message.payload == b"1"
+            self._records[record_id].add(bytes(message.payload))
+            self._topics[record_id].add(topic)

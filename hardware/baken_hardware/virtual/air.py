@@ -30,6 +30,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from baken.wire import modem as modems
+
 CAPTURE_DB = 6.0
 CAD_MARGIN_DB = 3.0
 # Weaker than this below sensitivity a frame can neither be received (fading included in the power) nor
@@ -70,12 +72,11 @@ class Modem:
         return math.ceil(2.5 * self.symbol_ms)
 
     def airtime_ms(self, length: int) -> int:
-        """Time on air of a frame of `length` bytes, rounded up (Semtech AN1200.22; explicit header, CRC)."""
-        low_rate = 1 if self.symbol_ms >= 16 else 0
-        bits = 8 * length - 4 * self.spreading_factor + 28 + 16
-        blocks = max(0, math.ceil(bits / (4 * (self.spreading_factor - 2 * low_rate))))
-        symbols = self.preamble_symbols + 4.25 + 8 + blocks * self.coding_rate
-        return math.ceil(symbols * self.symbol_ms)
+        """Time on air of a frame of `length` bytes, rounded up to whole milliseconds."""
+        modem = modems.Modem(
+            self.bandwidth_hz, self.spreading_factor, self.coding_rate, self.preamble_symbols
+        )
+        return math.ceil(modem.airtime_us(length) / 1000)
 
 
 @dataclass(eq=False)

@@ -28,6 +28,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from baken.wire.modem import snr_limit_db
+
 TRANSMIT_POWER_DBM = 22
 """What an SX1262 gives; EU868 would allow 27 dBm ERP (29.15 dBm EIRP) in 869.4-869.65 MHz."""
 ANTENNA_GAIN_DBI = 2.0
@@ -43,9 +45,6 @@ BUILDING_ENTRY_LOSS_DB = 12.4
 """12.64 + 3.72 lg(f / GHz) + 0.96 lg(f / GHz)^2: ITU-R P.2109, traditional buildings, median."""
 OUTDOOR_KINDS = ("relais", "crisisruimte")
 FREQUENCY_HZ = 869_525_000
-
-# SNR at which an SX1262 still demodulates (Semtech SX1261/2 data sheet, table 6-1), by spreading factor.
-_REQUIRED_SNR_DB = {5: -2.5, 6: -5.0, 7: -7.5, 8: -10.0, 9: -12.5, 10: -15.0, 11: -17.5, 12: -20.0}
 
 _BASE_HEIGHT_M = (5.0, 200.0)
 _MOBILE_HEIGHT_M = (1.0, 10.0)
@@ -167,7 +166,7 @@ def noise_floor_dbm(bandwidth_hz: float) -> float:
 
 def sensitivity_dbm(spreading_factor: int, bandwidth_hz: float) -> float:
     """Weakest mean power that is still received: LongFast -131.5, MediumFast -126.5 dBm to within 0.1."""
-    return noise_floor_dbm(bandwidth_hz) + _REQUIRED_SNR_DB[spreading_factor]
+    return noise_floor_dbm(bandwidth_hz) + snr_limit_db(spreading_factor)
 
 
 # Links and hops: what a region looks like to a preset.
