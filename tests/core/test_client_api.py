@@ -5,6 +5,7 @@ from _vectors import from_hex, rows
 
 from baken.mesh.client_api import MAX_PACKETS, ClientApi
 from baken.mesh.client_config import DeviceInfo
+from baken.mesh.config import Channel
 from baken.mesh.events import ClientRecord, SetTime
 from baken.wire import protobuf, stream
 from baken.wire.messages import (
@@ -314,7 +315,7 @@ def test_a_real_acknowledgement_is_passed_on_from_its_sender_once():
 
 
 def test_a_refusal_of_the_addressee_is_passed_on_once():
-    desk = Desk(channels=((b"", b"\x01"), (b"Regio", bytes(32))))
+    desk = Desk(channels=(Channel(), Channel(b"Regio", bytes(32))))
     desk.connect()
     packet_id = desk.send(POSITION_APP, b"", to=_OTHER, want_ack=True, channel=1)
     desk.hear()

@@ -2,6 +2,7 @@
 
 from _ether import Ether, everyone, line, make_node, seeded
 
+from baken.mesh.config import Channel
 from baken.mesh.events import Transmit
 from baken.mesh.flood import HISTORY_SIZE, Contention, History, own_window, relay_window
 from baken.mesh.queue import QUEUE_SIZE, Queued, TransmitQueue
@@ -186,8 +187,8 @@ def test_a_mute_client_hears_but_does_not_relay():
 
 def test_a_frame_nobody_here_can_read_is_relayed_once_each():
     nodes = [make_node(0x1000 + i) for i in range(4)]
-    nodes[0] = make_node(0x1000, channels=((b"Geheim", bytes(range(32))),))
-    nodes[3] = make_node(0x1003, channels=((b"Geheim", bytes(range(32))),))
+    nodes[0] = make_node(0x1000, channels=(Channel(b"Geheim", bytes(range(32))),))
+    nodes[3] = make_node(0x1003, channels=(Channel(b"Geheim", bytes(range(32))),))
     ether = Ether(nodes, line(4))
     ether.run(1000)
     nodes[0].send(TEXT_MESSAGE_APP, b"hallo", ether.now, hop_limit=7)

@@ -5,7 +5,7 @@ import gc
 from _ether import Ether, everyone, line, make_node, seeded
 from _vectors import from_hex, rows
 
-from baken.mesh.config import MeshConfig
+from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MAX_EVENTS, MeshNode
 from baken.mesh.nodedb import MAX_NODES
@@ -53,7 +53,7 @@ def _refusal(call, *arguments, **keywords):
 
 def test_every_recorded_frame_of_the_real_firmware_is_understood():
     (_, psk, _, _) = [row for row in rows("meshtastic_frames.txt", "channel") if row[0] == "Noodnet"][0]
-    config = MeshConfig(0x1000, b"Baken", b"BKN", channels=((b"", b"\x01"), (b"Noodnet", from_hex(psk))))
+    config = MeshConfig(0x1000, b"Baken", b"BKN", channels=(Channel(), Channel(b"Noodnet", from_hex(psk))))
     node = MeshNode(config, seeded(1))
     now = 0
     seen = {}
@@ -266,7 +266,7 @@ def test_an_answer_over_relays_gets_enough_hops_to_come_back():
 
 
 def test_an_addressee_without_our_channel_says_so():
-    ether = Ether([make_node(0x1000), make_node(0x1001, channels=((b"", b"\x01"),))], everyone(2))
+    ether = Ether([make_node(0x1000), make_node(0x1001, channels=(Channel(),))], everyone(2))
     ether.run(1000)
     header = packet.Packet(0x1001, 0x1000, 77, b"\xff" * 20, 3, 3, 0x55, want_ack=True)
     ether.nodes[1].receive_frame(packet.encode(header), -90, 3, ether.now)
@@ -291,8 +291,8 @@ def test_who_overhears_the_answer_does_not_relay_the_question_any_more():
 
 
 def test_channels_are_told_apart_by_their_keys():
-    secret = (b"Regio", bytes(range(32)))
-    public = (b"", b"\x01")
+    secret = Channel(b"Regio", bytes(range(32)))
+    public = Channel()
     nodes = [make_node(0x1000, channels=(public, secret)), make_node(0x1001, channels=(secret, public))]
     ether = Ether(nodes, everyone(2))
     ether.run(1000)

@@ -16,7 +16,7 @@ from _ether import Ether, everyone, seeded
 
 from baken.mesh.client_api import ClientApi
 from baken.mesh.client_config import DeviceInfo
-from baken.mesh.config import MeshConfig
+from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import ClientRecord, Received, SetTime
 from baken.mesh.node import MeshNode
 from baken.wire.messages import TEXT_MESSAGE_APP
@@ -27,7 +27,7 @@ _NEIGHBOUR = 0x1234ABCD
 _FACTOR = 10  # mesh milliseconds in a real one, so that a relay does not take seconds
 _LIMIT_S = 60
 
-_CHANNELS = ((b"", b"\x01"), (b"Regio", bytes(range(32))))
+_CHANNELS = (Channel(), Channel(b"Regio", bytes(range(32))))
 
 
 class Bench:

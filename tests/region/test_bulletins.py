@@ -9,7 +9,7 @@ from typing import Any
 from _nodes import HOUR, MINUTE, PRIVATE_APP, SECOND, Cable, Stage, stage
 from _region import NOON_S, bulletin_parts, make_region, status_record
 
-from baken.mesh.config import MeshConfig
+from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import gossip
@@ -162,7 +162,7 @@ class Foreigner:
         point = scene.region.point(code)
         rand = random.Random(4).randrange
         psk = load_channel_psk(scene.region.folder)
-        channels = ((scene.region.channel.name.encode(), psk),)
+        channels = (Channel(scene.region.channel.name.encode(), psk),)
         preset = modem.preset_named(scene.region.channel.preset)
         config = MeshConfig(
             point.node_num,

@@ -11,7 +11,7 @@ from binascii import unhexlify
 
 from baken.crypto.signing import PointKey
 from baken.device.utf8 import shorten
-from baken.mesh.config import MeshConfig
+from baken.mesh.config import Channel, MeshConfig
 from baken.wire import modem, trust
 from baken.wire.errors import ProtocolError
 from baken.wire.messages import ROLE_CLIENT, ROLE_ROUTER
@@ -47,11 +47,12 @@ class Settings:
             values["node_num"],
             shorten(self.name, 39),
             self.code[-4:],
-            ((channel["name"].encode(), unhexlify(channel["psk"])),),
+            (Channel(channel["name"].encode(), unhexlify(channel["psk"])),),
             role=ROLE_ROUTER if self.is_router else ROLE_CLIENT,
             preset=self.preset.number,
             hop_limit=self.hop_limit,
             public_key=self.key.public,
+            private_key=unhexlify(values["private"]),
             is_unmessagable=self.is_router,
         )
         self.mesh.frequency_hz()  # the keys are of a right length and the preset fits the band, or it raises

@@ -23,15 +23,21 @@ class ChannelAccess:
     """`refused` lists (own frame, Routing.Error) that will not be sent; the owner takes them out."""
 
     def __init__(self, config: "MeshConfig", rand: "Callable[[int], int]", counters: dict) -> None:
-        self.modem = config.modem()
-        self.budget = DutyBudget(config.band().duty_percent)
+        self.budget = DutyBudget()
         self.utilisation = ChannelUtilisation()
-        self.contention = Contention(self.modem, config.role, rand)
+        self._rand = rand
+        self.configure(config)
         self.queue = TransmitQueue()
         self.offered = None  # handed to the radio, not yet answered
         self.refused = []
         self._counters = counters
         self._fire_at = None  # when the channel is tried next
+
+    def configure(self, config: "MeshConfig") -> None:
+        """Take another modem, band or role; what was spent stays spent."""
+        self.modem = config.modem()
+        self.budget.set_limit(100 if config.override_duty_cycle else config.band().duty_percent)
+        self.contention = Contention(self.modem, config.role, self._rand)
 
     def airtime_ms(self, frame: bytes) -> int:
         """Time on air of a frame; what is too long to be one counts as the longest."""

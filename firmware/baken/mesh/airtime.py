@@ -17,9 +17,13 @@ class DutyBudget:
     """Our own transmit time of the last hour against a limit in percent (100: no limit)."""
 
     def __init__(self, limit_percent: int = 10) -> None:
-        self.limit_ms = _HOUR_MS * limit_percent // 100
+        self.set_limit(limit_percent)
         self._bins = [0] * _MINUTES
         self._minute = 0
+
+    def set_limit(self, percent: int) -> None:
+        """Change the limit; what was spent stays spent."""
+        self.limit_ms = _HOUR_MS * percent // 100
 
     def _turn(self, now: int) -> None:
         minute = now // _MINUTE_MS

@@ -173,9 +173,9 @@ def channel(node: "MeshNode", index: int) -> dict:
     """Channel by index; those that are not in use are DISABLED."""
     if index >= len(node.config.channels):
         return {"index": index, "settings": {}, "role": CHANNEL_DISABLED}
-    name, psk = node.config.channels[index]
+    configured = node.config.channels[index]
     role = CHANNEL_SECONDARY if index else CHANNEL_PRIMARY
-    return {"index": index, "settings": {"name": name, "psk": psk}, "role": role}
+    return {"index": index, "settings": {"name": configured.name, "psk": configured.psk}, "role": role}
 
 
 def config(node: "MeshNode", number: int) -> bytes:

@@ -20,10 +20,11 @@ class Transmit(Record):
 
 
 class Received(Record):
-    """A packet that decoded under one of our channels, once for each (sender, packet_id).
+    """A packet that decoded under one of our keys, once for each (sender, packet_id).
 
     `channel` is our channel index, `data` the whole decoded Data message by field name, `portnum` and
     `payload` its two most used fields. `frame` is the frame as it was heard, for `MeshNode.relay_again`.
+    `pki` and `signed` as in `opening.Opened`.
     """
 
     __slots__ = (
@@ -43,10 +44,20 @@ class Received(Record):
         "rssi_dbm",
         "snr_db",
         "frame",
+        "pki",
+        "signed",
     )
 
     def __init__(
-        self, header: "Packet", channel: int, data: dict, rssi_dbm: int, snr_db: float, frame: bytes
+        self,
+        header: "Packet",
+        channel: int,
+        data: dict,
+        rssi_dbm: int,
+        snr_db: float,
+        frame: bytes,
+        pki: bool = False,
+        signed: bool = False,
     ) -> None:
         self.sender = header.sender
         self.to = header.to
@@ -64,6 +75,8 @@ class Received(Record):
         self.rssi_dbm = rssi_dbm
         self.snr_db = snr_db
         self.frame = frame
+        self.pki = pki
+        self.signed = signed
 
     @property
     def hops_away(self) -> "int | None":

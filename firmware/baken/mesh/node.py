@@ -14,11 +14,11 @@ from baken.mesh.access import ChannelAccess
 from baken.mesh.events import Acknowledged, GaveUp, NodeSeen, Received, Transmit
 from baken.mesh.flood import History
 from baken.mesh.nodedb import NodeDatabase, user_fits
+from baken.mesh.opening import Opener
 from baken.mesh.outgoing import check_route, compose, frame_of
 from baken.mesh.queue import Queued, packet_key, priority_of
 from baken.mesh.relay import Relay, is_retransmission
 from baken.mesh.reliable import Retries
-from baken.mesh.secrets import open_data
 from baken.wire import packet, protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
@@ -67,14 +67,23 @@ class MeshNode:
         self.utilisation = self.access.utilisation
         self._rand = rand
         self._low_byte = low_byte(config.node_num)
-        self._secrets = config.secrets()
+        self._opener = Opener(config, self.nodes)
         self._history = History()
-        self._relay = Relay(config, self._secrets, self.access, self._history, self.counters)
+        self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
         self._retries = Retries()
         self._events = []
         self._announce_at = None
         self._announced_at = None
         self._counter = rand(1 << 10)
+
+    def configure(self, config: "MeshConfig", now: int) -> None:
+        """Go on with other settings; what was heard, queued and spent stays. The caller tunes the radio."""
+        self.config = config
+        self._low_byte = low_byte(config.node_num)
+        self._opener.configure(config)
+        self.access.configure(config)
+        self._relay.configure(config)
+        self.modem = self.access.modem
 
     # Frames from the radio
 
@@ -119,15 +128,15 @@ class MeshNode:
         if is_retransmission(header) and header.to == self.config.node_num:
             # The sender has not heard our acknowledgement.
             if header.want_ack:
-                data, channel = open_data(self._secrets, header)
-                if data is not None:
-                    self._send_routing(ERROR_NONE, header.sender, header.id, channel, 0, False, now)
+                opened = self._opener.open(header)
+                if opened is not None:
+                    self._send_routing(ERROR_NONE, header.sender, header.id, opened.channel, 0, False, now)
             return
         self._relay.hear_again(header, at, frame, snr_db, now)
 
     def _hear_new(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
-        data, channel = open_data(self._secrets, header)
-        if data is None:
+        opened = self._opener.open(header)
+        if opened is None:
             self._count("undecryptable")
             if header.to != self.config.node_num:
                 self._relay.relay(header, frame, None, snr_db, now)
@@ -137,9 +146,12 @@ class MeshNode:
                 )
             return
         self._count("received")
-        received = Received(header, channel, data, rssi_dbm, snr_db, bytes(frame))
+        data = opened.data
+        received = Received(
+            header, opened.channel, data, rssi_dbm, snr_db, bytes(frame), opened.pki, opened.signed
+        )
         hops_away = received.hops_away
-        news = self.nodes.heard(header.sender, snr_db, hops_away, channel, now)
+        news = self.nodes.heard(header.sender, snr_db, hops_away, opened.channel, now)
         self._tell(received)
         answered = False
         if received.portnum == NODEINFO_APP:
@@ -215,9 +227,11 @@ class MeshNode:
         want_response: bool = False,
         reply_id: int = 0,
         emoji: int = 0,
+        pki: "bool | None" = None,
     ) -> int:
         """Queue a packet of our own and give its id; LocalProtocolError names a value out of bounds.
 
+        `pki`: seal between our key pair and the addressee's; None decides as a stock node would.
         `hop_start` above `hop_limit` marks a packet that is served or sent on, not a retransmission. With
         `want_ack` it is sent up to three times. What becomes of it comes as Acknowledged or GaveUp.
         """
@@ -227,11 +241,11 @@ class MeshNode:
             hop_start = hop_limit
         hops = (hop_limit, hop_start)
         sender = self.config.node_num
-        check_route(self._secrets, channel, sender, to, hops)
+        secret = check_route(self._opener.secrets, channel, sender, to, hops)
         data = compose(portnum, payload, request_id, want_response, reply_id, emoji)
         if packet_id == 0:
             packet_id = self._new_packet_id()
-        frame = frame_of(data, self._secrets[channel], sender, to, packet_id, hops, want_ack)
+        frame = frame_of(data, secret, sender, to, packet_id, hops, want_ack)
         item = Queued(frame, packet_id, priority_of(data, want_ack) if priority is None else priority)
         self._history.remember(item.key, hop_limit)
         if self.access.put(item, now) and want_ack:

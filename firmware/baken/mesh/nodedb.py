@@ -2,8 +2,8 @@
 
 Each is a row of 96 bytes, as objects would take several times as much: heard u32 (seconds on the node's own
 clock), answered u32 (the same, 0 = never), hw_model u16, SNR i16 (quarter dB), hops away u8 (255 = unknown),
-role, flags and channel u8, then length-prefixed long name (39) and short name (4), and public key (32). Node
-numbers stand apart, so that finding one is a single search.
+role, flags and channel u8, then length-prefixed long name (39) and short name (4), public key (32), next hop
+u8 and marks u8. Node numbers stand apart, so that finding one is a single search.
 """
 
 import struct
@@ -26,17 +26,31 @@ _FIXED = "<IIHhBBBB"
 _LONG_AT = const(16)
 _SHORT_AT = const(56)
 _KEY_AT = const(61)
+_NEXT_HOP_AT = const(93)
+_MARKS_AT = const(94)
 
 _HAS_USER = const(1)
 _HAS_KEY = const(2)
 _LICENSED = const(4)
 _UNMESSAGABLE = const(8)
 
+# Marks: what this node, or its owner, holds of another.
+FAVORITE = const(1)
+IGNORED = const(2)
+MUTED = const(4)
+KEY_CONFLICT = const(8)  # it, or somebody in its name, has announced another key than the one we keep
+KEY_VERIFIED = const(16)  # by the owner
+SIGNS = const(32)  # its broadcasts were seen signed
+VIA_MQTT = const(64)  # last heard over the internet
+
 
 class Node(Record):
-    """One heard node; `user` is its User message by field name, without id, or None while that is unknown."""
+    """One heard node; `user` is its User message by field name, without id, or None while that is unknown.
 
-    __slots__ = ("channel", "heard_s", "hops_away", "num", "snr_db", "user")
+    `marks` is a sum of FAVORITE, IGNORED, ...
+    """
+
+    __slots__ = ("channel", "heard_s", "hops_away", "marks", "num", "snr_db", "user")
 
     def __init__(
         self,
@@ -46,6 +60,7 @@ class Node(Record):
         hops_away: "int | None",
         channel: int,
         user: "dict | None",
+        marks: int = 0,
     ) -> None:
         self.num = num
         self.heard_s = heard_s
@@ -53,6 +68,7 @@ class Node(Record):
         self.hops_away = hops_away
         self.channel = channel
         self.user = user
+        self.marks = marks
 
 
 class NodeDatabase:
@@ -133,6 +149,47 @@ class NodeDatabase:
         if at >= 0:
             struct.pack_into("<I", self._rows[at], 4, max(1, now // 1000))
 
+    def has(self, num: int, mark: int) -> bool:
+        """Whether a node is known and has this mark."""
+        at = self._find(num)
+        return at >= 0 and bool(self._rows[at][_MARKS_AT] & mark)
+
+    def set_mark(self, num: int, mark: int, on: bool) -> bool:
+        """Give a known node a mark or take it away; False when the node is unknown."""
+        at = self._find(num)
+        if at < 0:
+            return False
+        marks = self._rows[at][_MARKS_AT]
+        self._rows[at][_MARKS_AT] = marks | mark if on else marks & ~mark
+        return True
+
+    def next_hop(self, num: int) -> int:
+        """Low byte of the neighbour over which this node is reached; 0: not learned."""
+        at = self._find(num)
+        return 0 if at < 0 else self._rows[at][_NEXT_HOP_AT]
+
+    def set_next_hop(self, num: int, low_byte: int) -> None:
+        """Note the neighbour over which this node is reached, or forget it with 0."""
+        at = self._find(num)
+        if at >= 0:
+            self._rows[at][_NEXT_HOP_AT] = low_byte
+
+    def remove(self, num: int) -> bool:
+        """Forget a node; False when it was unknown."""
+        at = self._find(num)
+        if at < 0:
+            return False
+        self._rows.pop(at)
+        self._numbers[at * 4 : at * 4 + 4] = b""
+        return True
+
+    def clear(self, keep_favorites: bool = False) -> None:
+        """Forget all nodes, or all but the owner's favourites."""
+        for at in range(len(self) - 1, -1, -1):
+            if not (keep_favorites and self._rows[at][_MARKS_AT] & FAVORITE):
+                self._rows.pop(at)
+                self._numbers[at * 4 : at * 4 + 4] = b""
+
     def _find(self, num: int) -> int:
         key = struct.pack("<I", num)
         at = self._numbers.find(key)
@@ -178,7 +235,8 @@ class NodeDatabase:
             if flags & _UNMESSAGABLE:
                 user["is_unmessagable"] = True
         num = struct.unpack_from("<I", self._numbers, at * 4)[0]
-        return Node(num, heard_s, quarters / 4, None if hops == _HOPS_UNKNOWN else hops, channel, user)
+        hops_away = None if hops == _HOPS_UNKNOWN else hops
+        return Node(num, heard_s, quarters / 4, hops_away, channel, user, row[_MARKS_AT])
 
 
 def _put_text(row: bytearray, at: int, text: bytes) -> None:

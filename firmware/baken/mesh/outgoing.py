@@ -35,18 +35,22 @@ def compose(
 
 
 def check_route(
-    secrets: "Sequence[Secret]", channel: int, sender: int, to: int, hops: "tuple[int, int]"
-) -> None:
-    """Refuse a channel, addressee or (hop limit, hop start) that cannot be."""
+    secrets: "Sequence[Secret | None]", channel: int, sender: int, to: int, hops: "tuple[int, int]"
+) -> "Secret":
+    """Refuse a channel, addressee or (hop limit, hop start) that cannot be; gives the channel's secret."""
     hop_limit, hop_start = hops
     if not 0 <= channel < len(secrets):
         raise LocalProtocolError(f"channel is {channel}, limit {len(secrets) - 1}", cause="channel")
+    secret = secrets[channel]
+    if secret is None:
+        raise LocalProtocolError(f"channel {channel} is not in use", cause="channel")
     if not 0 <= hop_limit <= hop_start <= MAX_HOPS:
         raise LocalProtocolError(
             f"hop limit is {hop_limit} of {hop_start}, limit {MAX_HOPS}", cause="hop-limit"
         )
     if not 0 < to <= BROADCAST or to == sender:
         raise LocalProtocolError(f"addressee is {to}, not another node", cause="addressee")
+    return secret
 
 
 def frame_of(

@@ -6,7 +6,6 @@ broadcast; the rest, ciphertext included, stays as it is. Frames under foreign k
 
 from baken.compat import const
 from baken.mesh.queue import Queued, packet_key, priority_of
-from baken.mesh.secrets import open_data
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import (
     PRIORITY_DEFAULT,
@@ -19,13 +18,11 @@ from baken.wire.packet import BROADCAST, MAX_HOPS, low_byte
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from baken.mesh.access import ChannelAccess
     from baken.mesh.config import MeshConfig
     from baken.mesh.events import Received
     from baken.mesh.flood import History
-    from baken.mesh.secrets import Secret
+    from baken.mesh.opening import Opener
     from baken.wire.packet import Packet
 
 _FLAGS_AT = const(12)
@@ -47,17 +44,21 @@ class Relay:
     def __init__(
         self,
         config: "MeshConfig",
-        secrets: "Sequence[Secret]",
+        opener: "Opener",
         access: "ChannelAccess",
         history: "History",
         counters: dict,
     ) -> None:
-        self._role = config.role
-        self._low_byte = low_byte(config.node_num)
-        self._secrets = secrets
+        self._opener = opener
         self._access = access
         self._history = history
         self._counters = counters
+        self.configure(config)
+
+    def configure(self, config: "MeshConfig") -> None:
+        """Take another role or number."""
+        self._role = config.role
+        self._low_byte = low_byte(config.node_num)
 
     def relay(self, packet: "Packet", frame: bytes, data: "dict | None", snr_db: float, now: int) -> None:
         """Queue our copy of a packet if the rules want one; `data` is None where we cannot read it."""
@@ -72,8 +73,8 @@ class Relay:
         waiting = self._access.queue.find(packet_key(packet.sender, packet.id))
         if is_retransmission(packet):
             if waiting is None:
-                data, _ = open_data(self._secrets, packet)
-                self.relay(packet, frame, data, snr_db, now)
+                opened = self._opener.open(packet)
+                self.relay(packet, frame, opened.data if opened else None, snr_db, now)
             return
         if packet.hop_limit > self._history.hop_limit(at):
             self._history.raise_hop_limit(at, packet.hop_limit)

@@ -25,7 +25,7 @@ class Secret(Record):
         self.hash = channel_hash(name, key)
 
 
-def open_data(secrets: "Sequence[Secret]", packet: "Packet") -> "tuple[dict | None, int]":
+def open_data(secrets: "Sequence[Secret | None]", packet: "Packet") -> "tuple[dict | None, int]":
     """The Data message, and the index of the first channel with the packet's hash that gives sense.
 
     (None, 0) where no channel fits. Nothing proves that the right key was used: a wrong one gives noise,
@@ -33,7 +33,7 @@ def open_data(secrets: "Sequence[Secret]", packet: "Packet") -> "tuple[dict | No
     """
     for index in range(len(secrets)):
         secret = secrets[index]
-        if secret.hash != packet.channel_hash:
+        if secret is None or secret.hash != packet.channel_hash:
             continue
         try:
             data = protobuf.decode(DATA, crypt(secret.key, packet.id, packet.sender, packet.payload))

@@ -77,7 +77,29 @@ CHANNEL_SECONDARY = const(2)
 ROLE_CLIENT = const(0)
 ROLE_CLIENT_MUTE = const(1)
 ROLE_ROUTER = const(2)
+ROLE_ROUTER_CLIENT = const(3)
+ROLE_REPEATER = const(4)
+ROLE_TRACKER = const(5)
+ROLE_SENSOR = const(6)
+ROLE_TAK = const(7)
+ROLE_CLIENT_HIDDEN = const(8)
+ROLE_LOST_AND_FOUND = const(9)
+ROLE_TAK_TRACKER = const(10)
 ROLE_ROUTER_LATE = const(11)
+ROLE_CLIENT_BASE = const(12)
+
+# Config.DeviceConfig.RebroadcastMode
+REBROADCAST_ALL = const(0)
+REBROADCAST_ALL_SKIP_DECODING = const(1)
+REBROADCAST_LOCAL_ONLY = const(2)
+REBROADCAST_KNOWN_ONLY = const(3)
+REBROADCAST_NONE = const(4)
+REBROADCAST_CORE_PORTNUMS_ONLY = const(5)
+
+# Config.SecurityConfig.PacketSignaturePolicy
+SIGNATURES_COMPATIBLE = const(0)
+SIGNATURES_BALANCED = const(1)
+SIGNATURES_STRICT = const(2)
 
 # HardwareModel
 HARDWARE_PORTDUINO = const(37)
