@@ -20,17 +20,22 @@ from baken.crypto import signing
 from baken.crypto.sha512 import sha512
 from baken.crypto.signing import AuthorityKey
 from baken.wire import (
+    amendment,
+    answer,
     bulletin,
     cap,
     channel,
     digest,
     direct,
+    heartbeat,
     messages,
     messages_admin,
     messages_config,
     packet,
     protobuf,
     records,
+    report,
+    sealed,
     status,
     stream,
     trust,
@@ -297,12 +302,76 @@ def _some_digest(random):
     partial = {}
     for _ in range(random.below(4)):
         partial[(random.below(65536), random.below(1 << 24))] = random.below(256)
-    return digest.encode_digest(digest.Digest(random.below(1 << 32), held, partial))
+    beats = {authority: random.below(1 << 24) for authority in sorted(held)}
+    return digest.encode_digest(digest.Digest(random.below(1 << 32), held, partial, beats))
 
 
 def _some_tally(random):
-    entries = [(1 + random.below(0xFFFF), random.below(1 << 24)) for _ in range(random.below(60))]
+    entries = []
+    for _ in range(random.below(100)):
+        entries.append((3 + random.below(4), 1 + random.below(0xFFFF), random.below(1 << 24)))
     return random.pick(digest.encode_tally(sorted(entries)))
+
+
+def _some_time(random):
+    return 1735689600 + 60 * random.below(1 << 24)
+
+
+def _some_seq(random):
+    return 1 + random.below(1 << 20)
+
+
+def _some_heartbeat(random):
+    made = heartbeat.Heartbeat(1 + random.below(9), _some_seq(random), _some_time(random), _some_seq(random))
+    return heartbeat.encode(made, _TAG, _sign)
+
+
+def _encode_heartbeat(decoded):
+    return heartbeat.encode(decoded, _TAG, _sign)
+
+
+def _some_report(random):
+    made = report.Report(1 + random.below(256), _some_seq(random), _some_time(random), 1 + random.below(9))
+    made.exercise = random.below(2) == 1
+    return sealed.encode_report(made, random.bytes(1 + random.below(report.MAX_TEXT)), _KEY, _TAG, _sign)
+
+
+def _some_answer(random):
+    time_s = _some_time(random)
+    made = answer.Answer(1 + random.below(9), _some_seq(random), 1 + random.below(256), 1, time_s, time_s)
+    made.ref = _some_seq(random)
+    made.expires_s += 300 * (1 + random.below(4095))
+    return sealed.encode_answer(made, random.bytes(random.below(answer.MAX_TEXT)), _KEY, _TAG, _sign)
+
+
+def _open_letter(raw):
+    decoded = report.decode(raw) if records.message_kind(raw) == records.REPORT else answer.decode(raw)
+    return decoded, sealed.open_text(raw, _KEY)
+
+
+def _seal_letter(opened):
+    decoded, text = opened
+    if decoded.__class__ is report.Report:
+        return sealed.encode_report(decoded, text, _KEY, _TAG, _sign)
+    return sealed.encode_answer(decoded, text, _KEY, _TAG, _sign)
+
+
+def _some_amendment(random):
+    action = 1 + random.below(4)
+    number = 1 + random.below(0xFFFF)
+    public, name = random.bytes(32), random.bytes(random.below(30))
+    entry = None
+    if action == amendment.SET_AUTHORITY:
+        entry = trust.Authority(number, public, name, random.pick([0, _some_time(random)]))
+    elif action == amendment.SET_POINT:
+        area = random.pick([None, 3])
+        entry = trust.Point(number, random.bytes(4), name, area, random.below(1 << 32), public)
+    made = amendment.Amendment(_some_seq(random), action, number, entry)
+    return amendment.encode(made, _TAG, _sign)
+
+
+def _encode_amendment(decoded):
+    return amendment.encode(decoded, _TAG, _sign)
 
 
 def _encode_tally(decoded):
@@ -462,6 +531,10 @@ CODECS = (
     ("status", 400, _some_status, status.decode, _encode_status),
     ("digest", 400, _some_digest, digest.decode_digest, digest.encode_digest),
     ("tally", 300, _some_tally, digest.decode_tally, _encode_tally),
+    ("heartbeat", 200, _some_heartbeat, heartbeat.decode, _encode_heartbeat),
+    ("report", 200, _some_report, _open_letter, _seal_letter),
+    ("answer", 200, _some_answer, _open_letter, _seal_letter),
+    ("amendment", 200, _some_amendment, amendment.decode, _encode_amendment),
     ("trust", 60, _some_trust, _decode_trust, _encode_trust),
     ("stream", 300, _some_stream, _decode_stream, _encode_stream),
     ("channel", 200, lambda random: random.bytes(random.below(240)), _crypt, _crypt_back),

@@ -20,12 +20,29 @@ import upy_process
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from meshtastic.protobuf import mesh_pb2
 
+from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.device import settings
-from baken.noticeboard import gossip, link, replica
+from baken.noticeboard import board, gossip, keyring, letters, link, registers, replica
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire import bulletin, cap, digest, messages, packet, protobuf, records, status, stream, trust
+from baken.wire import (
+    amendment,
+    answer,
+    bulletin,
+    cap,
+    digest,
+    heartbeat,
+    messages,
+    packet,
+    protobuf,
+    records,
+    report,
+    sealed,
+    status,
+    stream,
+    trust,
+)
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.modem import preset_named
@@ -128,7 +145,15 @@ def test_the_prefix_of_signed_records_is_domain_and_region_tag():
 
 
 @pytest.mark.parametrize(
-    ("name", "origin"), [("bulletin", "authority 1"), ("status", "point 6, Edwards form")]
+    ("name", "origin"),
+    [
+        ("bulletin", "authority 1"),
+        ("status", "point 6, Edwards form"),
+        ("heartbeat", "authority 1"),
+        ("report", "point 6, Edwards form"),
+        ("answer", "authority 1"),
+        ("amendment", "root"),
+    ],
 )
 def test_the_signatures_verify_with_a_library_that_is_not_ours(name, origin):
     raw = _hex(name)
@@ -149,18 +174,20 @@ def test_the_kinds_are_those_of_the_code():
         int(number): name.lower() for number, name, what in rows if "gossip" not in what and name != "DRAFT"
     } == (records.KIND_NAMES)
     assert all(getattr(records, name) == int(number) for number, name, _ in rows)
-    taken = {name.lower(): getattr(replica, name) for _, name, what in rows if what.startswith("record:")}
-    assert taken == {"bulletin": records.BULLETIN, "status": records.STATUS}
+    taken = {int(number) for number, _, what in rows if what.startswith("record:")}
+    assert taken == set(records.KIND_NAMES)
 
 
-def test_the_reserved_kinds_are_refused():
-    keys = AuthorityKey(_seed("authority 1"))
-    for number, _, what in _table("## 2 ", "kind"):
-        if what != "reserved":
-            continue
-        header = records.encode_header(records.RecordHeader(int(number), 1, 1))
-        raw = records.seal(header + bytes(20), _trust().tag, keys.sign)
-        assert Replica(_trust(), MemoryStore()).receive_record(raw, None).cause == "unknown-kind"
+def test_who_signs_a_kind_is_as_the_document_says():
+    said = _flat()
+    assert "an authority for 1, 2, 5, 7 and 11, a point for 3, 4, 12 and 13, root (origin `ffff`)" in said
+    assert sorted(records.AUTHORITY_KINDS) == [1, 2, 5, 7, 11] and sorted(records.POINT_KINDS) == [
+        3,
+        4,
+        12,
+        13,
+    ]
+    assert sorted(records.ROOT_KINDS) == [6, 14, 15] and amendment.ROOT_ORIGIN == 0xFFFF
 
 
 @pytest.mark.parametrize("row", _table("## 2 ", "bound"), ids=lambda row: row[0].strip("`"))
@@ -202,6 +229,10 @@ def test_languages_states_priorities_and_needs_are_those_of_the_code():
         ("bulletin", "## 3 "),
         ("status", "## 4 "),
         ("draft", "**DRAFT**"),
+        ("heartbeat", "**HEARTBEAT**"),
+        ("report", "**REPORT**"),
+        ("answer", "**ANSWER**"),
+        ("amendment", "**TRUST**"),
         ("digest", "**DIGEST**"),
         ("tally", "**TALLY**"),
         ("trust", "**Trust list**"),
@@ -263,11 +294,50 @@ def test_the_draft_is_the_condition_of_the_status():
     assert _table("**DRAFT**", "offset")[-1][3] == "at most 94 bytes"
 
 
+def test_the_heartbeat_is_what_its_annotations_say():
+    beat = heartbeat.decode(_hex("heartbeat"))
+    assert beat == heartbeat.Heartbeat(1, 9, 1799751600 + 1830, 5, 60)
+    assert f"time: {beat.time_s - 1735689600} s = 2027-01-12T11:30:30Z" in _blocks("hex")["heartbeat"]
+    assert heartbeat.encode(beat, _trust().tag, AuthorityKey(_seed("authority 1")).sign) == _hex("heartbeat")
+
+
+def test_the_sealed_letters_are_what_their_annotations_say():
+    public, key = re.findall(r"`([0-9a-f]{64})`", _DOCUMENT.partition("**Sealing.**")[2])[:2]
+    seed = _seed("authority 1")
+    assert ed25519.montgomery_public(AuthorityKey(seed).public).hex() == public
+    tag = _trust().tag
+    assert sealed.shared_key(_seed("point 6, X25519"), bytes.fromhex(public), tag).hex() == key
+    point = PointKey(_seed("point 6, X25519"))
+    assert sealed.shared_key(ed25519.montgomery_private(seed), point.public, tag).hex() == key
+    shared = bytes.fromhex(key)
+    for name, codec, sign in (
+        ("report", report.decode, point.sign),
+        ("answer", answer.decode, AuthorityKey(seed).sign),
+    ):
+        raw = _hex(name)
+        text = sealed.open_text(raw, shared)
+        assert f"sealed: {text.decode()}" in _blocks("hex")[name]
+        encode = sealed.encode_report if name == "report" else sealed.encode_answer
+        assert encode(codec(raw), text, shared, tag, sign) == raw
+    said = report.decode(_hex("report"))
+    assert (said.to, said.priority, said.exercise, said.time_s) == (1, b"F", True, 1799751600 + 1200)
+    told = answer.decode(_hex("answer"))
+    assert (told.point, told.ref, told.exercise, told.expires_s - told.time_s) == (6, 1, True, 24 * 300)
+
+
+def test_the_amendment_is_what_its_annotations_say():
+    change = amendment.decode(_hex("amendment"))
+    assert change == amendment.Amendment(8, amendment.REVOKE_POINT, 7)
+    names = {int(number): name for number, name, _ in _table("**TRUST**", "action")}
+    assert {number: getattr(amendment, name) for number, name in names.items()} == {n: n for n in names}
+    assert amendment.encode(change, _trust().tag, AuthorityKey(_seed("root")).sign) == _hex("amendment")
+
+
 def test_the_digest_and_the_tally_are_what_their_annotations_say():
     tally = digest.decode_tally(_hex("tally"))
     held = digest.decode_digest(_hex("digest"))
-    assert tally == digest.Tally([(6, 3)], 0, 1)
-    assert held == digest.Digest(digest.tally_crc(tally.entries), {1: {5, 4, 2}}, {(1, 3): 0b11})
+    assert tally == digest.Tally([(records.STATUS, 6, 3), (records.REPORT, 6, 1)], 0, 1)
+    assert held == digest.Digest(digest.tally_crc(tally.entries), {1: {5, 4, 2}}, {(1, 3): 0b11}, {1: 9})
     assert digest.encode_digest(held) == _hex("digest")
     assert digest.encode_tally(tally.entries) == [_hex("tally")]
     assert digest.encode_tally([]) == [_hex("tally")[:2]]
@@ -468,12 +538,13 @@ def test_the_cable_example_is_a_packet_to_the_node_itself():
 def test_every_cause_of_the_table_exists_in_the_core_and_none_is_missing():
     listed = {cause for row in _table("## 5 ", "cause") for cause in re.findall(r"`([a-z-]+)`", row[0])}
     raised = set()
-    for module in (records, bulletin, status, cap, replica):
+    wire = (records, bulletin, status, cap, heartbeat, report, answer, amendment)
+    for module in wire + (replica, board, letters, registers, keyring):
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RemoteProtocolError":
                 cause = node.args[1]
-                assert isinstance(cause, ast.Constant)
-                raised.add(cause.value)
+                choices = [cause.body, cause.orelse] if isinstance(cause, ast.IfExp) else [cause]
+                raised |= {choice.value for choice in choices if isinstance(choice, ast.Constant)}
     raised -= {"untrusted"}  # of a record on the own flash
     raised -= {"draft", "status-text"}  # of a draft, which is no record
     assert listed == raised
@@ -490,7 +561,7 @@ def test_the_causes_of_refused_records_are_what_a_replica_counts():
     assert fresh.receive_record(raw, 1799751600 + 15 * 86400).cause == "expired"
     assert fresh.receive_record(raw, None).cause == "expired", "a retired number stays retired"
     with pytest.raises(RemoteProtocolError):
-        records.decode_header(b"\x21" + raw[1:])
+        records.decode_header(b"\x01" + raw[1:])
 
 
 def test_the_topics_are_those_of_the_code():

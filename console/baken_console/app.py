@@ -15,6 +15,7 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from baken.noticeboard.replica import OVER
 from baken_console.commands import ConsoleCommands
 from baken_console.connection import Connection
 from baken_console.desk import Desk, DeskError
@@ -292,11 +293,10 @@ class ConsoleApp(App[int]):
             for cause, count in self.feed.joined.counters.items():
                 counters[cause] = max(counters.get(cause, 0), count)
         new = {cause: count - self._refused.get(cause, 0) for cause, count in counters.items()}
-        quiet = ("expired", "old-status")
         entries = [
             Entry(now_s, "refused", {"cause": cause, "count": count})
             for cause, count in new.items()
-            if count > 0 and cause.removeprefix("stored-") not in quiet
+            if count > 0 and cause.removeprefix("stored-") not in OVER
         ]
         self._refused = counters
         self.desk.ledger.note(entries)

@@ -24,11 +24,11 @@ it is known better: the broker has sent its retained messages, and an echo marks
 lost its memory gets everything back, one that did not gets nothing twice, and two gateways never publish
 one record in turns.
 
-What is cleared: a bulletin that says itself that it has expired and that is not held here any more, and a
-STATUS of which the broker holds a later one. Bytes that cannot be verified are counted and left alone:
-another gateway may have a newer trust list. A live record that somebody else cleared or overwrote is put
-back after a pause that doubles each time, so that two programs with different clocks cannot fight at the
-speed of the network.
+What is cleared: a bulletin that says itself that it has expired and that is not held here any more, a record
+of which the broker holds a later one, a report of which it holds the answer, an answer whose time is over.
+Bytes that cannot be verified are counted and left alone: another gateway may have a newer trust list. A live
+record that somebody else cleared or overwrote is put back after a pause that doubles each time, so that two
+programs with different clocks cannot fight at the speed of the network.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from baken.noticeboard.replica import REFUSED, Outcome, Replica
-from baken.wire import bulletin
+from baken.noticeboard.replica import OVER, REFUSED, Outcome, Replica
+from baken.wire import answer, bulletin
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import BULLETIN, MAX_PAYLOAD, STATUS
+from baken.wire.records import ANSWER, BULLETIN, MAX_PAYLOAD
 from baken_gateway import topics, views
 from baken_gateway.region import Region
 
@@ -275,7 +275,7 @@ class MqttReplica:
         if true_topic != topic:
             return self._refuse(topic, "record-topic", f"its bytes belong to {true_topic}")
         outcome = self.replica.receive_record(payload, unix_s)
-        if outcome.state == REFUSED and outcome.cause not in ("expired", "old-status"):
+        if outcome.state == REFUSED and outcome.cause not in OVER:
             self._refuse(topic, outcome.cause, "refused by the replica")
         if outcome.cause == "conflict" and len(self._conflicts) < MAX_CONFLICTS:
             # Signed by the right key, yet not our record: which of them is right is not ours to decide.
@@ -436,11 +436,10 @@ class MqttReplica:
                 bulletins.add((origin, seq))
             if topic in self._wanted or topic in self._in_flight:
                 continue
-            if kind == STATUS:
-                held = self.replica.statuses.get(origin)
-                if held and held.seq > seq and self._holds_newest(origin):
+            if kind == BULLETIN:
+                if unix_s is not None and self._has_expired(payload, unix_s):
                     out.append(topic)
-            elif kind == BULLETIN and unix_s is not None and self._has_expired(payload, unix_s):
+            elif self._is_over(kind, origin, seq, payload, unix_s):
                 out.append(topic)
         for topic in self._broker:
             key = topics.bulletin_of_view(topic)
@@ -448,9 +447,17 @@ class MqttReplica:
                 out.append(topic)
         return out
 
-    def _holds_newest(self, point: int) -> bool:
-        raw = self.replica.get((STATUS, point, self.replica.statuses[point].seq, 0))
-        return raw is not None and self._broker.get(topics.of_record(raw)) == raw
+    def _is_over(self, kind: int, origin: int, seq: int, payload: bytes, unix_s: int | None) -> bool:
+        """True for a record, not held here, that nobody needs: a later one or its answer is at the broker."""
+        by = self.replica.replaced_by(kind, origin, seq)
+        if by is not None:
+            return self._broker.get(topics.of_record(by)) == by
+        if kind == ANSWER and unix_s is not None:
+            try:
+                return unix_s >= self.replica.letters.keep_until(answer.decode(payload))
+            except RemoteProtocolError:
+                return False
+        return False
 
     def _has_expired(self, payload: bytes, unix_s: int) -> bool:
         try:

@@ -1,6 +1,7 @@
 """Names of MQTT topics, all under `baken/v1/<region>/`.
 
-    record/<kind>/<origin>/<seq>          exact bytes of a record of one part, retained
+    record/<kind>/<origin>/<seq>          exact bytes of a record of one part, retained; a kind that is not
+                                          known here is called kind<number>
     record/<kind>/<origin>/<seq>.<part>   the same for each part (from 1) of one with several
     bulletin/<authority>/<seq>            readable view (JSON), retained
     status/<point code>                   readable view (JSON), retained
@@ -15,12 +16,11 @@ from __future__ import annotations
 
 import re
 
-from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import KIND_NAMES, RecordHeader, decode_header
 
 NAME_RULE = "ID of 1 to 32 letters, digits, - and _"
 _NUMBER = "(0|[1-9][0-9]{0,7})"
-_RECORD = re.compile(f"([a-z]+)/{_NUMBER}/{_NUMBER}(?:\\.{_NUMBER})?")
+_RECORD = re.compile(f"([a-z]+|kind{_NUMBER})/{_NUMBER}/{_NUMBER}(?:\\.{_NUMBER})?")
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 
@@ -38,15 +38,13 @@ def is_name(text: str) -> bool:
 def of_header(header: RecordHeader) -> str:
     """Topic of a record below the prefix."""
     part = f".{header.part + 1}" if header.parts > 1 else ""
-    return f"record/{KIND_NAMES[header.kind]}/{header.origin}/{header.seq}{part}"
+    name = KIND_NAMES.get(header.kind, f"kind{header.kind}")
+    return f"record/{name}/{header.origin}/{header.seq}{part}"
 
 
 def of_record(raw: bytes) -> str:
     """Topic below the prefix for these bytes; RemoteProtocolError when they are no record."""
-    header = decode_header(raw)
-    if header.kind not in KIND_NAMES:
-        raise RemoteProtocolError(f"record kind {header.kind} has no topic", "unknown-kind")
-    return of_header(header)
+    return of_header(decode_header(raw))
 
 
 def bulletin_view(origin: int, seq: int) -> str:
@@ -62,9 +60,8 @@ def record_place(topic: str) -> tuple[int, int, int] | None:
     if not topic.startswith("record/"):
         return None
     match = _RECORD.fullmatch(topic[len("record/") :])
-    if match is None or match[1] not in _KINDS:
-        return None
-    return (_KINDS[match[1]], int(match[2]), int(match[3]))
+    kind = _KINDS.get(match[1], int(match[2] or 0)) if match else 0
+    return (kind, int(match[3]), int(match[4])) if match and kind else None
 
 
 def bulletin_of_view(topic: str) -> tuple[int, int] | None:

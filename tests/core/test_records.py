@@ -122,15 +122,14 @@ def test_a_point_signs_with_the_edwards_form_of_its_meshtastic_key():
 
 
 def test_a_digest_comes_back_as_it_was_sent():
-    sent = digest.Digest(0xFEDCBA98, {1: {5, 6, 8, 60}, 2: set(), 3: {1}}, {(1, 7): 0b101})
-    raw = digest.encode_digest(sent)
-    got = digest.decode_digest(raw)
-    assert got == digest.Digest(0xFEDCBA98, {1: {5, 6, 8, 60}, 2: set(), 3: {1}}, {(1, 7): 0b101})
+    held = {1: {5, 6, 8, 60}, 2: set(), 3: {1, 64, 65, 66, 900}}
+    sent = digest.Digest(0xFEDCBA98, held, {(1, 7): 0b101}, {2: 77, 3: 0xFFFFFF})
+    assert digest.decode_digest(digest.encode_digest(sent)) == sent
 
 
 def test_a_digest_of_one_authority_is_short():
     held = {1: {10, 9, 8, 7, 4}}
-    assert len(digest.encode_digest(digest.Digest(0, held, {}))) <= 14
+    assert len(digest.encode_digest(digest.Digest(0, held, {}, {1: 500}))) <= 17
 
 
 def test_the_largest_digest_fits_a_frame():
@@ -145,13 +144,21 @@ def test_the_largest_digest_fits_a_frame():
 
 
 def test_a_tally_of_256_points_comes_back_in_pages():
-    entries = [(point, point * 7) for point in range(1, 257)]
-    got = []
+    entries = [(3, point, point * 7) for point in range(1, 257)] + [(4, 9, seq) for seq in range(1, 65)]
     pages = [digest.decode_tally(raw) for raw in digest.encode_tally(entries)]
-    for page in pages:
-        got += page.entries
-    assert got == entries and [page.page for page in pages] == list(range(6))
+    got = pages[0].entries
+    for page in pages[1:]:
+        assert page.entries[0] == got[-1]  # so that nothing lies between two pages
+        got = got + page.entries[1:]
+    assert got == entries and [page.page for page in pages] == list(range(8))
     assert digest.encode_tally([]) == [bytes((0x19, 0))]
+
+
+def test_a_tally_that_is_not_sorted_or_ends_in_a_group_is_refused():
+    (raw,) = digest.encode_tally([(3, 1, 7), (3, 2, 7)])
+    swapped = raw[:4] + raw[9:14] + raw[4:9]
+    for bad in (swapped, raw[:-1], raw + b"\x04", raw[:1] + b"\x10" + raw[2:]):
+        assert cause_of(digest.decode_tally, bad) in ("tally-order", "tally-size", "tally-page")
 
 
 def test_a_trust_list_comes_back_as_it_was_signed():

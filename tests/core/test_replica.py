@@ -14,7 +14,8 @@ from _small_region import (
 )
 
 from baken.noticeboard import notice as notices
-from baken.noticeboard.replica import KNOWN, MAX_BULLETINS, NEW, REFUSED, Replica
+from baken.noticeboard.board import MAX_BULLETINS
+from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore, next_number, raise_number
 from baken.wire.digest import Digest
 from baken.wire.records import BULLETIN, STATUS

@@ -351,7 +351,7 @@ def test_an_older_status_that_somebody_left_at_the_broker_is_cleared(region, bro
             lambda region: _with_origin(bulletin_parts(region, 5)[0], 9),
             "unknown-authority",
         ),
-        ("record/heartbeat/1/5", lambda region: b"\x12" + bulletin_parts(region, 5)[0][1:], "unknown-kind"),
+        ("record/heartbeat/1/5", lambda region: b"\x12" + bulletin_parts(region, 5)[0][1:], "heartbeat-size"),
     ],
 )
 def test_a_bad_record_is_refused_counted_and_not_spread(region, broker, topic, make, cause):

@@ -53,9 +53,11 @@ def test_what_is_not_signed_rightly_is_never_shown_and_the_log_says_why(tmp_path
                 ("conflict", bulletin_parts(region, 1, LIE)[0]),
                 ("draft-from-air", status.encode_draft(draft)),
                 ("record-short", good[:60]),
-                ("record-version", b"\x21" + good[1:]),
-                ("unknown-kind", b"\x12" + good[1:]),
-                ("unknown-kind", b"\x16" + good[1:]),
+                ("record-version", b"\x01" + good[1:]),
+                ("heartbeat-size", b"\x12" + good[1:]),
+                ("record-kind", b"\x16" + good[1:]),
+                ("bad-signature", b"\x1b" + good[1:]),
+                ("bad-signature", b"\x21" + good[1:]),
             ]
             for cause, lie in lies:
                 before = {code: len(scene.refused(code)) for code in scene.nodes}

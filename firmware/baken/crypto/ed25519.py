@@ -138,6 +138,19 @@ def edwards_public(x25519_public: bytes) -> bytes:
     return ((u - 1) * _inverse(u + 1) % _P).to_bytes(32, "little")
 
 
+def montgomery_public(public: bytes) -> bytes:
+    """The Curve25519 form of an Ed25519 public key (RFC 7748, 4.1): u = (1+y)/(1-y)."""
+    if len(public) != 32:
+        raise ValueError(f"public key is {len(public)} bytes, must be 32")
+    y = int.from_bytes(public, "little") & ((1 << 255) - 1)
+    return ((1 + y) * _inverse(1 - y) % _P).to_bytes(32, "little")
+
+
+def montgomery_private(seed: bytes) -> bytes:
+    """The Curve25519 private key of an Ed25519 seed; its public key is `montgomery_public` of that one's."""
+    return sha512(seed)[:32]
+
+
 def _clamp(private):
     if len(private) != 32:
         raise ValueError(f"private key is {len(private)} bytes, must be 32")

@@ -16,11 +16,12 @@ from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import DIGEST, STATUS, TALLY, decode_header, message_kind
+from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(4)  # records served for one digest
 SERVED_MEMORY = const(128)
+_BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
@@ -220,8 +221,11 @@ class Gossip:
         return Send(raw, hops, hops, record_id, True)
 
     def _urgency(self, record_id):
-        notice = self.replica.notices.get((record_id[1], record_id[2]))
-        return (0, notice.rank) if notice and record_id[0] != STATUS else (1, ())
+        kind = record_id[0]
+        if kind == BULLETIN:
+            notice = self.replica.notices.get((record_id[1], record_id[2]))
+            return (1, notice.rank if notice else ())
+        return (0 if kind in _BEFORE_BULLETINS else 2, ())
 
     # --- repair
 
@@ -247,9 +251,9 @@ class Gossip:
         if peer.pages == 1 and peer.entries == mine:
             self._tally_at = None
             return
-        newer = self.replica.statuses_missing_at(peer)
+        newer = self.replica.missing_on_page(peer)
         self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
-        if self.replica.lacks_statuses(peer) and self._tally_at is None and not self._tally_is_fresh(now):
+        if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
             self._tally_at = now + self._rand(4 * self._airtime_ms(128))
 
     def _serve(self, record_ids, margin_db, now):
@@ -293,7 +297,7 @@ class Gossip:
         self._tally_at = None
         entries = self.replica.tally()
         self._tally_said = (self.replica.tally_crc(), now)
-        for page in wire.encode_tally(entries[: wire.MAX_TALLY_PAGES * wire.TALLY_PAGE_ENTRIES]):
+        for page in wire.encode_tally(entries):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):

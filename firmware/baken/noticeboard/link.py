@@ -65,7 +65,7 @@ class LinkSession:
                 self._receive_digest(wire.decode_digest(payload), unix_s, now)
                 return None
             if kind == TALLY:
-                self._push(self.replica.statuses_missing_at(wire.decode_tally(payload)))
+                self._push(self.replica.missing_on_page(wire.decode_tally(payload)))
                 return None
         except RemoteProtocolError as error:
             self.counters[error.cause] = self.counters.get(error.cause, 0) + 1
@@ -91,8 +91,8 @@ class LinkSession:
 
     def _say(self, now):
         self._say_at = now + PERIOD_MS
-        entries = self.replica.tally()[: wire.MAX_TALLY_PAGES * wire.TALLY_PAGE_ENTRIES]
-        self._queue += [wire.encode_digest(self.replica.digest())] + wire.encode_tally(entries)
+        pages = wire.encode_tally(self.replica.tally())
+        self._queue += [wire.encode_digest(self.replica.digest())] + pages
 
     def _receive_digest(self, peer, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)

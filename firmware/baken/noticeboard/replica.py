@@ -1,27 +1,40 @@
 """A replica of the noticeboard: takes records in after checking them, forgets them when they have expired.
 
 Every record is checked before it is stored, shown or passed on; a refused one is counted by cause and never
-displaces a good one. What goes when the board is full: expired bulletins, then superseded or withdrawn ones,
-then the least severe and oldest. An unexpired ALARM never goes; when only those are left the new record is
-refused.
+displaces a good one. Bulletins are in `board`, reports and answers in `letters`, what only the newest counts
+of in `registers`, who may speak in `keyring`; each says what goes when it is full.
 """
 
-from baken.compat import const
 from baken.crypto import signing
-from baken.noticeboard.notice import SUPERSEDED, WITHDRAWN, Notice, current, state_of
-from baken.wire import bulletin, status
-from baken.wire.digest import WINDOW as DIGEST_WINDOW
+from baken.noticeboard.board import Board, pack_keys, unpack_keys
+from baken.noticeboard.keyring import Keyring
+from baken.noticeboard.letters import Letters
+from baken.noticeboard.notice import current, state_of
+from baken.noticeboard.registers import Registers
+from baken.wire import amendment, bulletin
 from baken.wire.digest import Digest, tally_crc
 from baken.wire.errors import ProtocolError, RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import BULLETIN, STATUS, decode_header, signature_of, signed_bytes
-
-MAX_BULLETINS = const(64)
-MAX_RETIRED = const(64)  # remembered per authority
+from baken.wire.records import (
+    ANSWER,
+    AUTHORITY_KINDS,
+    BULLETIN,
+    HEARTBEAT,
+    POINT_KINDS,
+    REPORT,
+    ROOT_KINDS,
+    STATUS,
+    TRUST,
+    decode_header,
+    signature_of,
+    signed_bytes,
+)
 
 NEW = "new"
 KNOWN = "known"
 REFUSED = "refused"
+# Causes of refusal that say nothing against a record: it was true once, and is over.
+OVER = ("expired", "old-status", "old", "old-trust", "answered")
 
 
 class Outcome(Record):
@@ -40,25 +53,33 @@ class Outcome(Record):
 class Replica:
     """The records of one region as this program knows them.
 
-    `trust`: TrustList; `store`: see `store`. Records found in the store are checked again like received ones.
-    `notices`: {(origin, seq): Notice}; `statuses`: {point number: Status}; `counters`: {cause: count of
-    refusals};
-    `revision` grows with every change; `newest_sent_s`: the latest time an authority has signed, or None.
+    `trust`: the TrustList that was provisioned, with the amendments that have come since; `store`: see
+    `store`. Records found in the store are checked again like received ones. `notices`: {(origin, seq):
+    Notice}; `statuses`: {point number: Status}; `heartbeats`: {authority number: Heartbeat}; `letters`:
+    reports and answers; `counters`: {cause: count of refusals}; `revision` grows with every change;
+    `newest_sent_s`: the latest time an authority has signed, or None.
     """
 
     def __init__(self, trust, store):
-        self.trust = trust
-        self.notices = {}
-        self.statuses = {}
+        self.keyring = Keyring(trust)
+        self.letters = Letters()
         self.counters = {}
         self.revision = 0
         self.newest_sent_s = None
+        self._registers = Registers()
+        self.statuses = self._registers.statuses
+        self.heartbeats = self._registers.heartbeats
         self._store = store
-        self._status_records = {}
-        self._retired = {}
-        self._read = _unpack_keys(store.get("read"))
+        self._board = Board()
+        self._board.read = unpack_keys(store.get("read"))
+        self.notices = self._board.notices
         self._tally = None
         self._load()
+
+    @property
+    def trust(self):
+        """Who may speak, as of now."""
+        return self.keyring.trust
 
     # --- taking in
 
@@ -69,43 +90,46 @@ class Replica:
         """
         try:
             header = decode_header(raw)
+            raw = bytes(raw)
             if header.kind == BULLETIN:
-                return self._receive_bulletin(header, bytes(raw), unix_s)
-            if header.kind == STATUS:
-                return self._receive_status(header, bytes(raw))
-            raise RemoteProtocolError("record kind %d" % header.kind, "unknown-kind")
+                return self._receive_bulletin(header, raw, unix_s)
+            if header.kind == REPORT or header.kind == ANSWER:
+                return self._receive_letter(header, raw, unix_s)
+            if header.kind == TRUST:
+                return self._receive_amendment(header, raw)
+            return self._receive_register(header, raw, unix_s)
         except RemoteProtocolError as error:
             return self._refuse(error.cause)
 
     def expire(self, unix_s):
         """Forget what is no longer needed at `unix_s`; the ids of the records that went."""
-        gone = []
-        for key in list(self.notices):
-            if unix_s >= self._keep_until(self.notices[key].meta):
-                gone += self._retire(key)
+        gone = self._forget(self._board.expire(unix_s) + self.letters.expire(unix_s))
+        for number, authority in self.trust.authorities.items():
+            if authority.expires_s and unix_s >= authority.expires_s:
+                gone += self._forget_origin(AUTHORITY_KINDS, number, None)
         return gone
 
     def next_expiry_s(self):
         """Unix seconds at which `expire` has something to do again, None when nothing is held."""
-        if not self.notices:
-            return None
-        return min([self._keep_until(notice.meta) for notice in self.notices.values()])
+        times = [self._board.next_expiry_s(), self.letters.next_expiry_s()]
+        times = [time_s for time_s in times if time_s is not None]
+        return min(times) if times else None
 
     def forget_retired(self):
         """The clock by which bulletins were refused as expired was wrong: let them come again."""
-        self._retired.clear()
+        self._board.forget_retired()
 
     def mark_read(self, key):
         """A person here has confirmed bulletin `key`; remembered in the store and told in the point's
         STATUS.
         """
-        if key in self.notices and key not in self._read:
-            self._read.add(key)
-            self._store.set("read", _pack_keys([key for key in self._read if key in self.notices]))
+        if key in self.notices and key not in self._board.read:
+            self._board.read.add(key)
+            self._store.set("read", pack_keys([key for key in self._board.read if key in self.notices]))
             self.revision += 1
 
     def is_read(self, key):
-        return key in self._read
+        return key in self._board.read
 
     # --- asking
 
@@ -113,20 +137,30 @@ class Replica:
         """Raw bytes of a record, or None."""
         kind, origin, seq, part = record_id
         if kind == BULLETIN:
-            notice = self.notices.get((origin, seq))
-            return notice.parts.get(part) if notice else None
-        held = self._status_records.get(origin)
-        if kind == STATUS and held and self.statuses[origin].seq == seq:
-            return held
-        return None
+            return self._board.get(origin, seq, part)
+        if kind == REPORT or kind == ANSWER:
+            return self.letters.get(record_id)
+        if kind == TRUST:
+            return self.keyring.get(seq) if part == 0 else None
+        return self._registers.get(record_id)
 
     def records(self):
-        """Every raw record held: bulletins by authority and number, then statuses by point."""
-        out = []
-        for key in sorted(self.notices):
-            parts = self.notices[key].parts
-            out += [parts[index] for index in sorted(parts)]
-        return out + [self._status_records[point] for point in sorted(self._status_records)]
+        """Every raw record held: amendments, bulletins by authority and number, then the rest by kind and
+        origin.
+        """
+        out = self.keyring.records() + self._board.records()
+        out += self._registers.raw_of(HEARTBEAT) + self._registers.raw_of(STATUS) + self._registers.carried()
+        return out + self.letters.records()
+
+    def replaced_by(self, kind, origin, seq):
+        """The raw record held here that makes this one, which is not, needless; None when there is none."""
+        if kind == REPORT:
+            answer = self.letters.acknowledging(origin, seq)
+            return self.letters.get((ANSWER, answer.origin, answer.seq, 0)) if answer else None
+        if kind == TRUST:
+            return self.keyring.overtaking(seq)
+        newest = self._registers.seq(kind, origin)
+        return self.get((kind, origin, newest, 0)) if newest > seq else None
 
     def current(self, area, unix_s, restricted=False):
         """Notices to show at a place, see `notice.current`."""
@@ -137,235 +171,244 @@ class Replica:
         return state_of(notice, self.notices.values(), area, unix_s)
 
     def seen(self):
-        """Tuple of status.Seen, one for each authority, newest bulletin first: what a STATUS of this place
-        tells.
-        """
-        newest = {}
-        for origin, seq in self.notices:
-            newest[origin] = max(seq, newest.get(origin, 0))
-        out = []
-        for origin in sorted(newest, key=self._newest_sent, reverse=True)[: status.MAX_SEEN]:
-            seen = status.Seen(origin, newest[origin])
-            for index in range(status.WINDOW):
-                key = (origin, newest[origin] - index)
-                if key in self.notices and self.notices[key].complete:
-                    seen.received |= 1 << index
-                if key in self._read:
-                    seen.read |= 1 << index
-            out.append(seen)
-        return tuple(out)
+        """Tuple of status.Seen, see `board`."""
+        return self._board.seen()
 
     # --- what gossip compares
 
     def tally(self):
-        """Sorted list of (point, seq) of the newest STATUS of each point."""
-        return sorted([(point, held.seq) for point, held in self.statuses.items()])
+        """Sorted list of (kind, origin, seq) of all that is held besides bulletins and heartbeats."""
+        amendments = [(TRUST, amendment.ROOT_ORIGIN, seq) for seq in self.keyring.numbers()]
+        return sorted(self._registers.ids() + self.letters.ids() + amendments)
 
     def tally_crc(self):
-        """Checksum of the tally, worked out once for each change of a STATUS."""
+        """Checksum of the tally, worked out once for each change."""
         if self._tally is None:
             self._tally = tally_crc(self.tally())
         return self._tally
 
     def digest(self):
         """Digest of what this replica holds."""
-        held = {}
-        partial = {}
-        for key, notice in self.notices.items():
-            if notice.complete:
-                held.setdefault(key[0], set()).add(key[1])
-            else:
-                partial[key] = notice.mask
-        return Digest(self.tally_crc(), held, partial)
+        held, partial = self._board.held()
+        beats = {origin: beat.seq for origin, beat in self.heartbeats.items()}
+        return Digest(self.tally_crc(), held, partial, beats)
 
     def missing_at(self, peer, unix_s):
         """Ids of bulletin parts that are here and that the sender of the Digest `peer` lacks, the most
-        urgent first. What lies below the window of its mask cannot be told and counts as held.
+        urgent first, then of newer heartbeats.
         """
-        out = []
-        for notice in sorted(self.notices.values(), key=lambda notice: notice.rank):
-            if not self._is_of_use(notice, unix_s):
-                continue
-            origin, seq = notice.key
-            held = peer.held.get(origin, ())
-            if seq in held or (held and seq <= max(held) - DIGEST_WINDOW):
-                continue
-            has = peer.partial.get(notice.key, 0)
-            for index in sorted(notice.parts):
-                if not has >> index & 1:
-                    out.append((BULLETIN, origin, seq, index))
+        out = self._board.missing_at(peer, unix_s)
+        for origin, beat in self.heartbeats.items():
+            if beat.seq > peer.beats.get(origin, 0):
+                out.append((HEARTBEAT, origin, beat.seq, 0))
         return out
 
     def lacks(self, peer):
         """True when the sender of the Digest `peer` has a bulletin or part that is missing here and not
         retired.
         """
-        for origin, seqs in peer.held.items():
-            if origin not in self.trust.authorities:
-                continue
-            for seq in seqs:
-                notice = self.notices.get((origin, seq))
-                if (notice is None or not notice.complete) and seq not in self._retired.get(origin, ()):
-                    return True
-        for key, mask in peer.partial.items():
-            notice = self.notices.get(key)
-            here = notice.mask if notice else 0
-            if (
-                mask & ~here
-                and key[1] not in self._retired.get(key[0], ())
-                and key[0] in self.trust.authorities
-            ):
-                return True
-        return False
+        return self._board.lacks(peer, self.trust.authorities)
 
-    def statuses_missing_at(self, peer):
-        """Ids of STATUS records that are newer here than on the Tally page `peer`, or absent from it."""
-        theirs = dict(peer.entries)
-        low = 0 if peer.page == 0 or not peer.entries else peer.entries[0][0]
-        high = 0xFFFF if peer.page == peer.pages - 1 or not peer.entries else peer.entries[-1][0]
+    def missing_on_page(self, peer):
+        """Ids of records of the tally that the sender of the Tally page `peer` lacks, the most urgent kinds
+        first.
+        """
+        newest, single = _sort_entries(peer.entries)
+        low = peer.entries[0][:2] if peer.page and peer.entries else (0, 0)
+        last = peer.page == peer.pages - 1 or not peer.entries
+        high = (0xFF, 0xFFFF) if last else peer.entries[-1][:2]
         out = []
-        for point, seq in self.tally():
-            if low <= point <= high and seq > theirs.get(point, 0):
-                out.append((STATUS, point, seq, 0))
-        return out
+        for entry in self.tally():
+            if not low <= entry[:2] <= high:
+                continue
+            if entry[0] in _SINGLE:
+                # A page may end between two reports of one point: the next one names the rest.
+                beyond = (peer.page and entry < peer.entries[0]) or (not last and entry > peer.entries[-1])
+                if entry not in single and not beyond:
+                    out.append(entry + (0,))
+            elif entry[2] > newest.get(entry[:2], 0):
+                out.append(entry + (0,))
+        return sorted(out, key=_kind_urgency)
 
-    def lacks_statuses(self, peer):
-        """True when the Tally page `peer` has a newer STATUS of a trusted point."""
-        for point, seq in peer.entries:
-            held = self.statuses.get(point)
-            if point in self.trust.points and (held is None or seq > held.seq):
+    def lacks_on_page(self, peer):
+        """True when the Tally page `peer` names a record that is missing here, of somebody trusted."""
+        for kind, origin, seq in peer.entries:
+            if kind == TRUST:
+                if not self.keyring.is_contained(seq) and self._wants_amendment(seq):
+                    return True
+            elif kind == REPORT:
+                known = self.letters.get((kind, origin, seq, 0)) or self.letters.acknowledging(origin, seq)
+                if origin in self.trust.points and not known:
+                    return True
+            elif kind == ANSWER:
+                if origin in self.trust.authorities and not self.letters.get((kind, origin, seq, 0)):
+                    return True
+            elif self._key_of(kind, origin) and seq > self._registers.seq(kind, origin):
                 return True
         return False
 
     # --- inside
 
     def _receive_bulletin(self, header, raw, unix_s):
-        key = (header.origin, header.seq)
-        notice = self.notices.get(key)
-        if notice and notice.parts.get(header.part) == raw:
+        if self.get(header.record_id) == raw:
             return Outcome(KNOWN, header.record_id)
-        authority = self.trust.authorities.get(header.origin)
-        if authority is None:
-            raise RemoteProtocolError("authority %d is not trusted" % header.origin, "unknown-authority")
+        self._check_key(header, raw, unix_s)
         part = bulletin.decode_part(raw)
-        self._verify(authority.public, raw)
-        if notice and (header.part in notice.parts or not notice.accepts(raw)):
-            raise RemoteProtocolError("another bulletin has the number %d/%d" % key, "conflict")
-        if header.seq in self._retired.get(header.origin, ()):
-            raise RemoteProtocolError("bulletin %d/%d has been retired" % key, "expired")
-        if unix_s is not None and unix_s >= self._keep_until(part):
-            self._remember_retired(key)
-            raise RemoteProtocolError("bulletin %d/%d has expired" % key, "expired")
-        if notice is None:
-            self._make_room(part, unix_s)
+        self._verify(header, raw)
+        self._board.check_part(part, raw, unix_s)
+        self._forget(self._board.make_room(part, unix_s, len(self.trust.areas)))
         self._store.put(raw)
-        self._add_part(key, part, raw, unix_s)
+        self._add_part(part, raw, unix_s)
         return Outcome(NEW, header.record_id)
 
-    def _add_part(self, key, part, raw, unix_s):
-        notice = self.notices.get(key)
-        if notice is None:
-            notice = self.notices[key] = Notice(part)
-        notice.add(part, raw)
-        if notice.complete:
-            notice.received_s = unix_s
-        if self.newest_sent_s is None or part.sent_s > self.newest_sent_s:
-            self.newest_sent_s = part.sent_s
+    def _add_part(self, part, raw, unix_s):
+        self._board.add(part, raw, unix_s)
+        self._note_sent(part.sent_s)
         self.revision += 1
 
-    def _receive_status(self, header, raw):
-        held = self.statuses.get(header.origin)
-        if held and header.seq <= held.seq:
-            if self._status_records[header.origin] == raw:
-                return Outcome(KNOWN, header.record_id)
-            raise RemoteProtocolError("status %d is not newer than %d" % (header.seq, held.seq), "old-status")
-        point = self.trust.points.get(header.origin)
-        if point is None:
-            raise RemoteProtocolError("point %d is not trusted" % header.origin, "unknown-point")
-        new = status.decode(raw)
-        self._verify(point.signing_public, raw)
+    def _receive_register(self, header, raw, unix_s):
+        if self._registers.is_known(header, raw):
+            return Outcome(KNOWN, header.record_id)
+        self._check_key(header, raw, unix_s)
+        said = self._registers.decode(header, raw)
+        self._verify(header, raw)
         self._store.put(raw)
-        if held:
-            self._store.remove((STATUS, header.origin, held.seq, 0))
-        self.statuses[header.origin] = new
-        self._status_records[header.origin] = raw
+        self._add_register(header, raw, said)
+        return Outcome(NEW, header.record_id)
+
+    def _add_register(self, header, raw, said):
+        before = self._registers.add(header, raw, said)
+        if before is not None:
+            self._store.remove(before)
+        if header.kind == HEARTBEAT:
+            self._note_sent(said.time_s)
+        self._changed()
+
+    def _receive_letter(self, header, raw, unix_s):
+        if self.letters.get(header.record_id) == raw:
+            return Outcome(KNOWN, header.record_id)
+        self._check_key(header, raw, unix_s)
+        if self.letters.get(header.record_id):
+            raise RemoteProtocolError("another letter has number %d/%d" % header.record_id[1:3], "conflict")
+        letter = self.letters.decode(header.kind, raw)
+        if header.kind == REPORT:
+            self.letters.check_report(letter, unix_s)
+        else:
+            self.letters.check_answer(letter, unix_s)
+        self._verify(header, raw)
+        self._store.put(raw)
+        self._add_letter(header.kind, letter, raw)
+        return Outcome(NEW, header.record_id)
+
+    def _add_letter(self, kind, letter, raw):
+        if kind == REPORT:
+            self.letters.add_report(letter, raw)
+        else:
+            self._forget(self.letters.add_answer(letter, raw))
+            self._note_sent(letter.time_s)
+        self._changed()
+
+    def _receive_amendment(self, header, raw):
+        if self.keyring.get(header.seq) == raw:
+            return Outcome(KNOWN, header.record_id)
+        if self.keyring.get(header.seq):
+            raise RemoteProtocolError("another amendment has the number %d" % header.seq, "conflict")
+        amendment.decode(raw)
+        self._verify(header, raw)
+        change, needless = self.keyring.amend(raw)
+        self._store.put(raw)
+        for seq in needless:
+            self._store.remove((TRUST, amendment.ROOT_ORIGIN, seq, 0))
+        self._apply(change)
+        return Outcome(NEW, header.record_id)
+
+    def _apply(self, change):
+        """Forget what the old key of the one concerned has signed."""
+        of_authority = change.action in (amendment.REVOKE_AUTHORITY, amendment.SET_AUTHORITY)
+        kinds = AUTHORITY_KINDS if of_authority else POINT_KINDS
+        trusted = self.trust.authorities if of_authority else self.trust.points
+        entry = trusted.get(change.number)
+        public = None
+        if entry is not None:
+            public = entry.public if of_authority else entry.signing_public
+        self._forget_origin(kinds, change.number, public)
+        self._changed()
+
+    def _forget_origin(self, kinds, origin, public):
+        """Forget the records of an origin that the key `public` has not signed (None: all); their ids."""
+        gone = []
+
+        def is_ours(kind):
+            return (kind if kind < 0x10 else kind & 0x0F) in kinds
+
+        def is_good(raw):
+            return public is not None and self._is_signed(public, raw)
+
+        if kinds is AUTHORITY_KINDS:
+            gone += self._forget(self._board.forget_origin(origin, is_good))
+        for kind, held in ((REPORT, self.letters.reports), (ANSWER, self.letters.answers)):
+            if is_ours(kind):
+                bad = [key for key in held if key[0] == origin and not is_good(held[key][1])]
+                gone += self._forget(self.letters.remove(kind, bad))
+        for kind, raw in self._registers.of_origin(is_ours, origin):
+            if not is_good(raw):
+                gone += self._forget([self._registers.remove(kind, origin)])
+        return gone
+
+    def _forget(self, record_ids):
+        """Take these out of the store; gives them back."""
+        for record_id in record_ids:
+            self._store.remove(record_id)
+        if record_ids:
+            self._changed()
+        return record_ids
+
+    def _changed(self):
         self._tally = None
         self.revision += 1
-        return Outcome(NEW, header.record_id)
 
-    def _verify(self, public, raw):
-        if not signing.verify(public, signed_bytes(raw, self.trust.tag), signature_of(raw)):
+    def _note_sent(self, sent_s):
+        if self.newest_sent_s is None or sent_s > self.newest_sent_s:
+            self.newest_sent_s = sent_s
+
+    def _wants_amendment(self, seq):
+        return self.keyring.get(seq) is None and not self.keyring.is_overtaken(seq)
+
+    def _key_of(self, kind, origin):
+        """The public key that records of this kind and origin are signed with; None: nobody's."""
+        role = kind if kind < 0x10 else kind & 0x0F
+        if role in AUTHORITY_KINDS:
+            authority = self.trust.authorities.get(origin)
+            return authority.public if authority else None
+        if role in POINT_KINDS:
+            point = self.trust.points.get(origin)
+            return point.signing_public if point else None
+        return self.trust.root_public if role in ROOT_KINDS and origin == amendment.ROOT_ORIGIN else None
+
+    def _check_key(self, header, raw, unix_s):
+        """RemoteProtocolError when the origin may not speak, or not any more."""
+        role = header.kind if header.kind < 0x10 else header.kind & 0x0F
+        if self._key_of(header.kind, header.origin) is None:
+            if role in AUTHORITY_KINDS:
+                raise RemoteProtocolError("authority %d is not trusted" % header.origin, "unknown-authority")
+            if role in POINT_KINDS:
+                raise RemoteProtocolError("point %d is not trusted" % header.origin, "unknown-point")
+            raise RemoteProtocolError("record kind %d" % header.kind, "unknown-kind")
+        if role in AUTHORITY_KINDS and unix_s is not None:
+            expires_s = self.trust.authorities[header.origin].expires_s
+            if expires_s and unix_s >= expires_s:
+                raise RemoteProtocolError("authority %d has expired" % header.origin, "expired-authority")
+
+    def _verify(self, header, raw):
+        if not self._is_signed(self._key_of(header.kind, header.origin), raw):
             raise RemoteProtocolError("signature is wrong", "bad-signature")
+
+    def _is_signed(self, public, raw):
+        return signing.verify(public, signed_bytes(raw, self.trust.tag), signature_of(raw))
 
     def _refuse(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1
         return Outcome(REFUSED, None, cause)
-
-    def _keep_until(self, meta):
-        """When a bulletin may be forgotten: at its expiry; an Update or Cancel not before what it names has
-        expired, else an old copy from a neighbour would come back to life.
-        """
-        keep_s = meta.expires_s
-        if meta.msg_type == b"Update" or meta.msg_type == b"Cancel":
-            for key in meta.references:
-                named = self.notices.get(key)
-                if named:
-                    keep_s = max(keep_s, named.meta.expires_s)
-                elif key[1] not in self._retired.get(key[0], ()):
-                    keep_s = max(keep_s, meta.sent_s + bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S)
-        return keep_s
-
-    def _is_of_use(self, notice, unix_s):
-        """False for an expired bulletin that is only kept because what it names may still turn up."""
-        if unix_s is None or unix_s < notice.meta.expires_s:
-            return True
-        for key in notice.meta.references:
-            named = self.notices.get(key)
-            if named and unix_s < named.meta.expires_s:
-                return True
-        return False
-
-    def _make_room(self, newcomer, unix_s):
-        if len(self.notices) < MAX_BULLETINS:
-            return
-        if unix_s is not None and self.expire(unix_s):
-            return
-        best = None
-        for notice in self.notices.values():
-            past = self._is_past(notice, unix_s)
-            if notice.meta.event == b"ALARM" and not past:
-                continue
-            order = (past, notice.rank)
-            if best is None or order > best[0]:
-                best = (order, notice.key)
-        if best is None or (not best[0][0] and best[0][1] < Notice(newcomer).rank):
-            raise RemoteProtocolError(
-                "board is full: %d bulletins, limit %d" % (len(self.notices), MAX_BULLETINS), "full"
-            )
-        self._retire(best[1])
-
-    def _is_past(self, notice, unix_s):
-        """Superseded or withdrawn everywhere it was meant for."""
-        areas = notice.meta.areas or [None] + list(range(len(self.trust.areas)))
-        return all([self.state_of(notice, area, unix_s) in (SUPERSEDED, WITHDRAWN) for area in areas])
-
-    def _retire(self, key):
-        notice = self.notices.pop(key)
-        self._remember_retired(key)
-        gone = [(BULLETIN, key[0], key[1], index) for index in notice.parts]
-        for record_id in gone:
-            self._store.remove(record_id)
-        self.revision += 1
-        return gone
-
-    def _remember_retired(self, key):
-        retired = self._retired.setdefault(key[0], set())
-        retired.add(key[1])
-        if len(retired) > MAX_RETIRED:
-            retired.remove(min(retired))
-
-    def _newest_sent(self, origin):
-        return max([notice.meta.sent_s for key, notice in self.notices.items() if key[0] == origin])
 
     def _load(self):
         stored = []
@@ -374,44 +417,62 @@ class Replica:
                 stored.append((decode_header(raw).record_id, bytes(raw)))
             except ProtocolError as error:
                 self._refuse("stored-" + error.cause)
-        for record_id, raw in sorted(stored):
+        # Amendments first: they say whose signatures count. Answers before reports, which they may close.
+        for record_id, raw in sorted(stored, key=_load_order):
             try:
-                self._load_record(record_id, raw)
+                self._load_record(decode_header(raw), raw)
             except RemoteProtocolError as error:
                 self._refuse("stored-" + error.cause)
 
-    def _load_record(self, record_id, raw):
-        kind, origin, seq, _part = record_id
-        if kind == BULLETIN and origin in self.trust.authorities:
-            part = bulletin.decode_part(raw)
-            self._verify(self.trust.authorities[origin].public, raw)
-            notice = self.notices.get((origin, seq))
-            if notice is None or notice.accepts(raw):
-                self._add_part((origin, seq), part, raw, None)
-        elif kind == STATUS and origin in self.trust.points:
-            new = status.decode(raw)
-            self._verify(self.trust.points[origin].signing_public, raw)
-            held = self.statuses.get(origin)
-            if held:
-                self._store.remove((STATUS, origin, held.seq, 0))  # a power cut came between put and remove
-            self.statuses[origin] = new
-            self._status_records[origin] = raw
-        else:
+    def _load_record(self, header, raw):
+        kind = header.kind
+        if self._key_of(kind, header.origin) is None:
             raise RemoteProtocolError(
-                "record of kind %d, origin %d is not trusted" % (kind, origin), "untrusted"
+                "record of kind %d, origin %d is not trusted" % (kind, header.origin), "untrusted"
             )
+        self._verify(header, raw)
+        if kind == BULLETIN:
+            self._add_part(bulletin.decode_part(raw), raw, None)
+        elif kind == TRUST:
+            if self.keyring.is_contained(header.seq):
+                self._store.remove(header.record_id)
+            else:
+                _, needless = self.keyring.amend(raw)
+                self._forget([(TRUST, amendment.ROOT_ORIGIN, seq, 0) for seq in needless])
+        elif kind == REPORT or kind == ANSWER:
+            letter = self.letters.decode(kind, raw)
+            if kind == REPORT and self.letters.acknowledging(header.origin, header.seq):
+                self._store.remove(header.record_id)  # a power cut came between the two
+            else:
+                self._add_letter(kind, letter, raw)
+        elif not self._registers.is_known(header, raw):
+            self._add_register(header, raw, self._registers.decode(header, raw))
 
 
-def _pack_keys(keys):
-    out = bytearray()
-    for origin, seq in sorted(keys):
-        out += bytes((origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
-    return bytes(out)
+# Kinds of which every record counts, not just the newest of an origin.
+_SINGLE = (REPORT, ANSWER, TRUST)
+_URGENT_FIRST = (TRUST, REPORT, ANSWER, STATUS)
 
 
-def _unpack_keys(data):
-    keys = set()
-    data = data or b""
-    for at in range(0, len(data) - 4, 5):
-        keys.add((data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4]))
-    return keys
+def _kind_urgency(record_id):
+    kind = record_id[0]
+    rank = _URGENT_FIRST.index(kind) if kind in _URGENT_FIRST else len(_URGENT_FIRST)
+    return (rank, record_id)
+
+
+def _load_order(stored):
+    kind = stored[0][0]
+    rank = (TRUST, ANSWER).index(kind) if kind in (TRUST, ANSWER) else 2
+    return (rank, stored[0])
+
+
+def _sort_entries(entries):
+    """({(kind, origin): newest number}, {entries of which each counts}) of a Tally page."""
+    newest = {}
+    single = set()
+    for entry in entries:
+        if entry[0] in _SINGLE:
+            single.add(entry)
+        else:
+            newest[entry[:2]] = max(entry[2], newest.get(entry[:2], 0))
+    return newest, single

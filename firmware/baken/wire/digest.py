@@ -5,19 +5,24 @@ DIGEST, one frame, hop limit 0:
 
     offset size field
     0      1    version and kind DIGEST
-    1      4    CRC-32 of the TALLY entries of all points, sorted by point, pages joined
-    5      1    number of authorities
-    6      ...  per authority: number u16 | newest sequence held u24 | size of mask u8 (0 to 8) | mask;
-                bit i (from the least significant bit of the first byte) stands for sequence newest - i:
-                that bulletin is held whole and is neither expired nor retired
+    1      4    CRC-32 of all TALLY entries (kind u8 | origin u16 | sequence u24), sorted
+    5      1    number of entries that follow
+    6      ...  per entry: authority u16 | newest sequence held u24 | heartbeat u24 | size of mask u8 (0 to 8)
+                | mask; bit i (from the least significant bit of the first byte) stands for sequence
+                newest - i: that bulletin is held whole and is neither expired nor retired
     ...    6p   per bulletin held in part: authority u16 | sequence u24 | mask of parts held u8
 
-TALLY, one page a frame: the newest STATUS of every point
+An authority whose bulletins lie further apart than 64 numbers has several entries, the newest first.
+Heartbeat is the number of the newest HEARTBEAT held of the authority, 0 for none.
+
+TALLY, one page a frame: every record but bulletins and heartbeats, sorted by kind, origin and number
 
     offset size field
     0      1    version and kind TALLY
     1      1    page (high nibble, from 0) and number of pages less one (low nibble)
-    2      5n   per point, sorted: number u16 | sequence u24
+    2      ...  per kind: kind u8 | number of entries u8 | per entry: origin u16 | sequence u24
+
+The last entry of a page is the first of the next one, so together the pages leave no gap.
 
 A lie in either can only cause records to be sent that were due anyway; senders bound how often (see
 `gossip`).
@@ -28,31 +33,32 @@ from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import DIGEST, MAX_PAYLOAD, TALLY, VERSION
 
-WINDOW = const(64)  # sequence numbers below the newest that a mask can cover
-MAX_AUTHORITIES = const(16)
+WINDOW = const(64)  # sequence numbers that the mask of one entry can cover
+MAX_ENTRIES = const(16)
 MAX_PARTIAL = const(16)
-MAX_TALLY_PAGES = const(6)
-TALLY_PAGE_ENTRIES = const(45)
-_ENTRY_HEAD = const(6)
+MAX_TALLY_PAGES = const(16)
+_ENTRY_HEAD = const(9)
 _PARTIAL_SIZE = const(6)
+_GROUP_HEAD = const(2)
 _TALLY_ENTRY = const(5)
 
 
 class Digest(Record):
     """`tally_crc`: int; `held`: {authority: set of sequence numbers}; `partial`: {(authority, seq): mask
-    of parts}.
+    of parts}; `beats`: {authority: number of its newest HEARTBEAT}.
     """
 
-    __slots__ = ("held", "partial", "tally_crc")
+    __slots__ = ("beats", "held", "partial", "tally_crc")
 
-    def __init__(self, tally_crc, held, partial):
+    def __init__(self, tally_crc, held, partial, beats=None):
         self.tally_crc = tally_crc
         self.held = held
         self.partial = partial
+        self.beats = beats or {}
 
 
 class Tally(Record):
-    """One page: `entries` is a list of (point, seq) sorted by point; page `page` of `pages`."""
+    """One page: `entries` is a sorted list of (kind, origin, seq); page `page` of `pages`."""
 
     __slots__ = ("entries", "page", "pages")
 
@@ -63,27 +69,30 @@ class Tally(Record):
 
 
 def tally_crc(entries):
-    """CRC-32 over the wire form of all sorted (point, seq) entries; 0 when there are none."""
-    return crc32(_tally_bytes(entries)) if entries else 0
+    """CRC-32 over all sorted (kind, origin, seq) entries; 0 when there are none."""
+    out = bytearray()
+    for kind, origin, seq in entries:
+        out.append(kind)
+        out += _entry_bytes(origin, seq)
+    return crc32(out) if entries else 0
 
 
 def encode_digest(digest):
-    """The message. What does not fit one frame is left out: authorities, then bulletins held in part, of the
-    highest numbers. Bulletins below the window of an authority's mask are left out too.
+    """The message. What does not fit one frame is left out: entries of the highest authority numbers, then
+    bulletins held in part.
     """
     out = bytearray((VERSION << 4 | DIGEST,))
-    crc = digest.tally_crc
-    out += bytes((crc >> 24 & 0xFF, crc >> 16 & 0xFF, crc >> 8 & 0xFF, crc & 0xFF, 0))
-    for authority in sorted(digest.held)[:MAX_AUTHORITIES]:
-        entry = _encode_held(authority, digest.held[authority])
-        if len(out) + len(entry) > MAX_PAYLOAD:
-            break
-        out += entry
-        out[5] += 1
+    out += digest.tally_crc.to_bytes(4, "big")
+    out.append(0)
+    for authority in sorted(set(digest.held) | set(digest.beats)):
+        for entry in _encode_held(authority, digest.held.get(authority), digest.beats.get(authority, 0)):
+            if len(out) + len(entry) <= MAX_PAYLOAD and out[5] < MAX_ENTRIES:
+                out += entry
+                out[5] += 1
     for authority, seq in sorted(digest.partial)[:MAX_PARTIAL]:
         if len(out) + _PARTIAL_SIZE > MAX_PAYLOAD:
             break
-        out += bytes((authority >> 8, authority & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
+        out += _entry_bytes(authority, seq)
         out.append(digest.partial[(authority, seq)])
     return bytes(out)
 
@@ -94,82 +103,115 @@ def decode_digest(data):
         raise RemoteProtocolError(
             "digest is %d bytes, allowed 6 to %d" % (len(data), MAX_PAYLOAD), "digest-size"
         )
-    crc = data[1] << 24 | data[2] << 16 | data[3] << 8 | data[4]
-    if data[5] > MAX_AUTHORITIES:
-        raise RemoteProtocolError(
-            "digest names %d authorities, limit %d" % (data[5], MAX_AUTHORITIES), "digest-size"
-        )
+    if data[5] > MAX_ENTRIES:
+        raise RemoteProtocolError("digest has %d entries, limit %d" % (data[5], MAX_ENTRIES), "digest-size")
     held = {}
+    beats = {}
     at = 6
     for _ in range(data[5]):
         if at + _ENTRY_HEAD > len(data):
-            raise RemoteProtocolError("digest ends inside an authority", "digest-short")
-        mask_size = data[at + 5]
-        if mask_size > WINDOW // 8 or at + _ENTRY_HEAD + mask_size > len(data):
+            raise RemoteProtocolError("digest ends inside an entry", "digest-short")
+        mask_size = data[at + 8]
+        end = at + _ENTRY_HEAD + mask_size
+        if mask_size > WINDOW // 8 or end > len(data):
             raise RemoteProtocolError(
                 "digest mask is %d bytes, limit %d" % (mask_size, WINDOW // 8), "digest-mask"
             )
-        newest = data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4]
-        mask = data[at + _ENTRY_HEAD : at + _ENTRY_HEAD + mask_size]
-        seqs = set()
+        authority, newest = _entry_at(data, at)
+        beat = data[at + 5] << 16 | data[at + 6] << 8 | data[at + 7]
+        if beat:
+            beats[authority] = beat
+        seqs = held.setdefault(authority, set())
         for index in range(8 * mask_size):
-            if mask[index >> 3] >> (index & 7) & 1 and newest > index:
+            if data[at + _ENTRY_HEAD + (index >> 3)] >> (index & 7) & 1 and newest > index:
                 seqs.add(newest - index)
-        held[data[at] << 8 | data[at + 1]] = seqs
-        at += _ENTRY_HEAD + mask_size
+        at = end
     rest = len(data) - at
     if rest % _PARTIAL_SIZE or rest > MAX_PARTIAL * _PARTIAL_SIZE:
         raise RemoteProtocolError("digest has %d bytes of partial bulletins" % rest, "digest-partial")
     partial = {}
     for at in range(at, len(data), _PARTIAL_SIZE):
-        key = (data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4])
-        partial[key] = data[at + 5]
-    return Digest(crc, held, partial)
+        partial[_entry_at(data, at)] = data[at + 5]
+    return Digest(int.from_bytes(data[1:5], "big"), held, partial, beats)
 
 
 def encode_tally(entries):
-    """All pages for the sorted (point, seq) `entries`; one empty page when there are none."""
-    pages = max(1, (len(entries) + TALLY_PAGE_ENTRIES - 1) // TALLY_PAGE_ENTRIES)
-    if pages > MAX_TALLY_PAGES:
-        raise LocalProtocolError(
-            "%d points, limit %d" % (len(entries), MAX_TALLY_PAGES * TALLY_PAGE_ENTRIES), "tally"
-        )
-    out = []
-    for page in range(pages):
-        part = entries[page * TALLY_PAGE_ENTRIES : (page + 1) * TALLY_PAGE_ENTRIES]
-        out.append(bytes((VERSION << 4 | TALLY, page << 4 | (pages - 1))) + _tally_bytes(part))
-    return out
+    """All pages for the sorted (kind, origin, seq) `entries`; one empty page when there are none."""
+    pages = [bytearray()]
+    last = None  # (kind, offset of its group) that the page is in
+    for index, (kind, origin, seq) in enumerate(entries):
+        page = pages[-1]
+        is_new = last is None or last[0] != kind
+        if len(page) + (_GROUP_HEAD if is_new else 0) + _TALLY_ENTRY > MAX_PAYLOAD - 2:
+            page = bytearray()
+            pages.append(page)
+            last = _put_entry(page, None, entries[index - 1])
+        last = _put_entry(page, last, (kind, origin, seq))
+    if len(pages) > MAX_TALLY_PAGES:
+        raise LocalProtocolError("tally has %d pages, limit %d" % (len(pages), MAX_TALLY_PAGES), "tally")
+    count = len(pages)
+    return [
+        bytes((VERSION << 4 | TALLY, index << 4 | (count - 1))) + bytes(pages[index])
+        for index in range(count)
+    ]
 
 
 def decode_tally(data):
     """Tally page; RemoteProtocolError when the bytes are none."""
-    if len(data) < 2 or (len(data) - 2) % _TALLY_ENTRY or len(data) > 2 + _TALLY_ENTRY * TALLY_PAGE_ENTRIES:
-        raise RemoteProtocolError("tally is %d bytes" % len(data), "tally-size")
+    if not 2 <= len(data) <= MAX_PAYLOAD:
+        raise RemoteProtocolError(
+            "tally is %d bytes, allowed 2 to %d" % (len(data), MAX_PAYLOAD), "tally-size"
+        )
     page, pages = data[1] >> 4, (data[1] & 0x0F) + 1
-    if page >= pages or pages > MAX_TALLY_PAGES:
+    if page >= pages:
         raise RemoteProtocolError("tally page %d of %d" % (page + 1, pages), "tally-page")
     entries = []
-    for at in range(2, len(data), _TALLY_ENTRY):
-        entries.append((data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4]))
+    at = 2
+    while at < len(data):
+        if at + _GROUP_HEAD > len(data) or at + _GROUP_HEAD + _TALLY_ENTRY * data[at + 1] > len(data):
+            raise RemoteProtocolError("tally ends inside a group", "tally-size")
+        kind = data[at]
+        end = at + _GROUP_HEAD + _TALLY_ENTRY * data[at + 1]
+        for entry_at in range(at + _GROUP_HEAD, end, _TALLY_ENTRY):
+            entries.append((kind,) + _entry_at(data, entry_at))
+        at = end
+    if entries != sorted(entries):
+        raise RemoteProtocolError("tally is not sorted", "tally-order")
     return Tally(entries, page, pages)
 
 
-def _encode_held(authority, seqs):
-    newest = max(seqs) if seqs else 0
-    mask = bytearray(WINDOW // 8)
-    for seq in seqs:
-        index = newest - seq
-        if index < WINDOW:
+def _encode_held(authority, seqs, beat):
+    """Entries for one authority: one for each window of numbers that holds a bulletin, at least one."""
+    left = sorted(seqs or (), reverse=True)
+    entries = []
+    while left or not entries:
+        newest = left[0] if left else 0
+        mask = bytearray(WINDOW // 8)
+        while left and newest - left[0] < WINDOW:
+            index = newest - left.pop(0)
             mask[index >> 3] |= 1 << (index & 7)
-    size = len(mask)
-    while size and not mask[size - 1]:
-        size -= 1
-    head = bytes((authority >> 8, authority & 0xFF, newest >> 16, newest >> 8 & 0xFF, newest & 0xFF, size))
-    return head + bytes(mask[:size])
+        size = len(mask)
+        while size and not mask[size - 1]:
+            size -= 1
+        entry = _entry_bytes(authority, newest) + beat.to_bytes(3, "big") + bytes((size,))
+        entries.append(entry + bytes(mask[:size]))
+    return entries
 
 
-def _tally_bytes(entries):
-    out = bytearray()
-    for point, seq in entries:
-        out += bytes((point >> 8, point & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
-    return bytes(out)
+def _put_entry(page, last, entry):
+    """Add an entry to its kind's group, which is begun where `last` (kind, offset) is another one."""
+    kind, origin, seq = entry
+    if last is None or last[0] != kind or page[last[1] + 1] == 255:
+        last = (kind, len(page))
+        page += bytes((kind, 0))
+    page[last[1] + 1] += 1
+    page += _entry_bytes(origin, seq)
+    return last
+
+
+def _entry_bytes(origin, seq):
+    return bytes((origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
+
+
+def _entry_at(data, at):
+    return (data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4])

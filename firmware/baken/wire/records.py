@@ -38,19 +38,29 @@ KIND_NAMES = {
     TRUST: "trust",
 }
 
+# Who signs kinds that this version does not know: such records are checked and carried, the newest of each
+# origin. Of another version byte 0 as a whole is the kind, and its low nibble says who signs.
+AUTHORITY_KINDS = (BULLETIN, HEARTBEAT, ANSWER, 7, 11)
+POINT_KINDS = (STATUS, REPORT, 12, 13)
+ROOT_KINDS = (TRUST, 14, 15)
+
 HEADER_SIZE = const(7)
 SIGNATURE_SIZE = const(64)
+SEAL_TAG_SIZE = const(8)  # behind a sealed text, see `sealed`
 MAX_PARTS = const(8)
 MAX_SEQ = const(0xFFFFFF)
 # 255-byte LoRa frame - 16 header - 8 of Data (port number 3, payload tag and length 3, bitfield 2).
 MAX_PAYLOAD = const(231)
 
 _DOMAIN = b"baken-record-1"
-_EPOCH_S = const(1735689600)  # 2025-01-01T00:00:00Z; three bytes of minutes last until November 2056
+EPOCH_S = const(1735689600)  # 2025-01-01T00:00:00Z; three bytes of minutes last until November 2056
 
 
 class RecordHeader(Record):
-    """First seven bytes of a record: `kind`, `origin`, `seq`, `part` (from 0) of `parts`."""
+    """First seven bytes of a record: `kind`, `origin`, `seq`, `part` (from 0) of `parts`.
+
+    `kind` of another version than ours is the whole first byte, so it is none of the kinds known here.
+    """
 
     __slots__ = ("kind", "origin", "part", "parts", "seq")
 
@@ -107,10 +117,10 @@ def decode_header(raw):
         )
     if len(raw) > MAX_PAYLOAD:
         raise RemoteProtocolError("record is %d bytes, limit %d" % (len(raw), MAX_PAYLOAD), "record-long")
-    if raw[0] >> 4 != VERSION:
-        raise RemoteProtocolError("record version %d, known %d" % (raw[0] >> 4, VERSION), "record-version")
+    if raw[0] >> 4 == 0:
+        raise RemoteProtocolError("record version 0, known from %d on" % VERSION, "record-version")
     header = RecordHeader(
-        raw[0] & 0x0F,
+        raw[0] & 0x0F if raw[0] >> 4 == VERSION else raw[0],
         raw[1] << 8 | raw[2],
         raw[3] << 16 | raw[4] << 8 | raw[5],
         raw[6] >> 4,
@@ -145,14 +155,14 @@ def signature_of(raw):
 
 def encode_minutes(unix_s):
     """Three bytes: whole minutes since 2025-01-01 UTC, rounded down."""
-    minutes = (unix_s - _EPOCH_S) // 60
+    minutes = (unix_s - EPOCH_S) // 60
     _check("minutes since 2025", minutes, 0, 0xFFFFFF)
     return bytes((minutes >> 16, minutes >> 8 & 0xFF, minutes & 0xFF))
 
 
 def decode_minutes(data, offset):
     """Unix seconds of the three bytes at `offset`."""
-    return _EPOCH_S + 60 * (data[offset] << 16 | data[offset + 1] << 8 | data[offset + 2])
+    return EPOCH_S + 60 * (data[offset] << 16 | data[offset + 1] << 8 | data[offset + 2])
 
 
 def _check(name, value, low, high):

@@ -30,14 +30,15 @@ _DOMAIN = b"baken-trust-1"
 
 
 class Authority(Record):
-    """`number` (1..65535), `public` Ed25519 key, `name` UTF-8 bytes."""
+    """`number` (1..65535), `public` Ed25519 key, `name` UTF-8 bytes; `expires_s` unix seconds, 0: never."""
 
-    __slots__ = ("name", "number", "public")
+    __slots__ = ("expires_s", "name", "number", "public")
 
-    def __init__(self, number, public, name):
+    def __init__(self, number, public, name, expires_s=0):
         self.number = number
         self.public = public
         self.name = name
+        self.expires_s = expires_s
 
 
 class Point(Record):

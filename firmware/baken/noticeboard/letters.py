@@ -1,0 +1,118 @@
+"""Emergency reports and their answers: every replica keeps them safe, none but their readers opens them.
+
+A REPORT stays until an ANSWER names it. The ANSWER stays as long as the report could come back from a replica
+that has not heard of it. A second report of a point stands beside the first: nothing is overtaken.
+
+What goes when there is no room: never an open report, so a new one is refused; of answers the oldest.
+"""
+
+from baken.compat import const
+from baken.wire import answer as answers
+from baken.wire import report as reports
+from baken.wire.errors import RemoteProtocolError
+from baken.wire.records import ANSWER, REPORT
+
+MAX_REPORTS = const(64)
+MAX_REPORTS_OF_POINT = const(8)  # so that one stolen point key cannot take all places
+MAX_ANSWERS = const(64)
+
+
+class Letters:
+    """`reports` and `answers` map (origin, seq) to (Report or Answer, raw)."""
+
+    def __init__(self):
+        self.reports = {}
+        self.answers = {}
+
+    def get(self, record_id):
+        """Raw bytes of a REPORT or ANSWER held, or None."""
+        kind, origin, seq, part = record_id
+        held = (self.reports if kind == REPORT else self.answers).get((origin, seq))
+        return held[1] if held and part == 0 else None
+
+    def ids(self):
+        """Sorted (kind, origin, seq) of all that is held."""
+        return sorted([(REPORT,) + key for key in self.reports] + [(ANSWER,) + key for key in self.answers])
+
+    def records(self):
+        """Raw reports, then raw answers, by origin and number."""
+        return [held[key][1] for held in (self.reports, self.answers) for key in sorted(held)]
+
+    def acknowledging(self, point, seq):
+        """The Answer that acknowledges report `seq` of that point, or None."""
+        for answer, _ in self.answers.values():
+            if answer.point == point and answer.ref == seq:
+                return answer
+        return None
+
+    def check_report(self, report, unix_s):
+        """RemoteProtocolError when this report, new here, is not to be taken."""
+        if self.acknowledging(report.origin, report.seq):
+            raise RemoteProtocolError("report %d is acknowledged" % report.seq, "answered")
+        if unix_s is not None and unix_s >= report.expires_s:
+            raise RemoteProtocolError("report %d has expired" % report.seq, "expired")
+        of_point = len([1 for origin, _ in self.reports if origin == report.origin])
+        if len(self.reports) >= MAX_REPORTS or of_point >= MAX_REPORTS_OF_POINT:
+            raise RemoteProtocolError(
+                "%d reports, %d of point %d, limits %d and %d"
+                % (len(self.reports), of_point, report.origin, MAX_REPORTS, MAX_REPORTS_OF_POINT),
+                "full",
+            )
+
+    def check_answer(self, answer, unix_s):
+        """RemoteProtocolError when this answer, new here, is not to be taken."""
+        if unix_s is not None and unix_s >= self.keep_until(answer):
+            raise RemoteProtocolError("answer %d/%d has expired" % (answer.origin, answer.seq), "expired")
+        if len(self.answers) >= MAX_ANSWERS:
+            oldest = min([held.time_s for held, _ in self.answers.values()])
+            if answer.time_s <= oldest:
+                raise RemoteProtocolError("%d answers, limit %d" % (len(self.answers), MAX_ANSWERS), "full")
+
+    def keep_until(self, answer):
+        """When an answer may be forgotten."""
+        if not answer.ref:
+            return answer.expires_s
+        held = self.reports.get((answer.point, answer.ref))
+        report_end_s = held[0].expires_s if held else answer.time_s + reports.LIFE_S
+        return max(answer.expires_s, report_end_s)
+
+    def add_report(self, report, raw):
+        """Keep a checked report."""
+        self.reports[(report.origin, report.seq)] = (report, raw)
+
+    def add_answer(self, answer, raw):
+        """Keep a checked answer; gives the ids of records that are not needed any more."""
+        gone = []
+        if answer.ref and self.reports.pop((answer.point, answer.ref), None):
+            gone.append((REPORT, answer.point, answer.ref, 0))
+        if len(self.answers) >= MAX_ANSWERS:
+            oldest = min(self.answers, key=lambda key: (self.answers[key][0].time_s, key))
+            gone += self.remove(ANSWER, [oldest])
+        self.answers[(answer.origin, answer.seq)] = (answer, raw)
+        return gone
+
+    def expire(self, unix_s):
+        """Forget what nobody needs at `unix_s`; the ids of the records that went."""
+        gone = self.remove(
+            ANSWER, [key for key, (held, _) in self.answers.items() if unix_s >= self.keep_until(held)]
+        )
+        return gone + self.remove(
+            REPORT, [key for key, (held, _) in self.reports.items() if unix_s >= held.expires_s]
+        )
+
+    def remove(self, kind, keys):
+        """Forget these; their ids."""
+        held = self.reports if kind == REPORT else self.answers
+        for key in keys:
+            del held[key]
+        return [(kind, origin, seq, 0) for origin, seq in keys]
+
+    def next_expiry_s(self):
+        """Unix seconds at which `expire` has something to do, or None."""
+        times = [held.expires_s for held, _ in self.reports.values()]
+        times += [self.keep_until(held) for held, _ in self.answers.values()]
+        return min(times) if times else None
+
+    def decode(self, kind, raw):
+        """The Report or Answer in a record."""
+        return reports.decode(raw) if kind == REPORT else answers.decode(raw)

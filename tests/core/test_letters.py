@@ -1,0 +1,364 @@
+"""Heartbeats, reports, answers, amendments of the trust list, and kinds of a later version: what a replica
+takes, keeps, lets go of and passes on.
+"""
+
+from _flood import Net, line
+from _small_region import (
+    AREAS,
+    NOON_S,
+    POINT_KEYS,
+    REGION_KEY,
+    ROOT,
+    STRANGER_KEY,
+    TOWN_KEY,
+    TRUST,
+    bulletin_parts,
+    cause_of,
+    make_bulletin,
+    sign_bulletin,
+    status_record,
+)
+
+from baken.crypto import ed25519
+from baken.crypto.signing import AuthorityKey, PointKey
+from baken.noticeboard.keyring import MAX_AMENDMENTS
+from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS_OF_POINT
+from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
+from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
+from baken.noticeboard.store import MemoryStore
+from baken.wire import amendment, answer, heartbeat, records, report, sealed, status
+from baken.wire.amendment import Amendment
+from baken.wire.digest import decode_tally, encode_tally
+from baken.wire.records import ANSWER, HEARTBEAT, REPORT, STATUS
+from baken.wire.records import TRUST as TRUST_KIND
+from baken.wire.trust import Authority, Point, TrustList
+
+MINUTE = 60000
+REGION_PRIVATE = ed25519.montgomery_private(bytes([2]) * 32)
+REGION_BOX = ed25519.montgomery_public(REGION_KEY.public)
+
+
+def point_private(point):
+    return bytes([9 + point]) * 32
+
+
+def key_at_point(point):
+    return sealed.shared_key(point_private(point), REGION_BOX, TRUST.tag)
+
+
+def key_at_desk(point):
+    return sealed.shared_key(REGION_PRIVATE, POINT_KEYS[point - 1].public, TRUST.tag)
+
+
+def beat(seq, time_s=NOON_S, newest=0, origin=1, key=REGION_KEY):
+    return heartbeat.encode(heartbeat.Heartbeat(origin, seq, time_s, newest), TRUST.tag, key.sign)
+
+
+def report_record(point, seq, text=b"Zuurstof nodig.", time_s=NOON_S, key=None):
+    made = report.Report(point, seq, time_s, 1)
+    key = key or POINT_KEYS[point - 1]
+    return sealed.encode_report(made, text, key_at_point(point), TRUST.tag, key.sign)
+
+
+def answer_record(seq, point, ref, text=b"", time_s=NOON_S, valid_s=3600, key=REGION_KEY):
+    made = answer.Answer(1, seq, point, ref, time_s, time_s + valid_s)
+    return sealed.encode_answer(made, text, key_at_desk(point), TRUST.tag, key.sign)
+
+
+def amend(seq, action, number, entry=None, key=ROOT):
+    return amendment.encode(Amendment(seq, action, number, entry), TRUST.tag, key.sign)
+
+
+def fresh(store=None):
+    return Replica(TRUST, store or MemoryStore())
+
+
+def take(replica, *raws, unix_s=NOON_S):
+    return [replica.receive_record(raw, unix_s).state for raw in raws]
+
+
+# Heartbeat
+
+
+def test_a_heartbeat_replaces_the_one_before_and_an_old_one_is_refused():
+    replica = fresh()
+    assert take(replica, beat(2, newest=7), beat(2, newest=7), beat(1), beat(3)) == [NEW, KNOWN, REFUSED, NEW]
+    assert replica.heartbeats[1].seq == 3 and replica.counters == {"old": 1}
+    assert replica.newest_sent_s == NOON_S and replica.digest().beats == {1: 3}
+    assert replica.records() == [beat(3)] and replica.tally() == []
+
+
+def test_a_forged_heartbeat_with_a_huge_number_hides_nothing():
+    replica = fresh()
+    assert take(replica, beat(0xFFFFFF, key=TOWN_KEY), beat(1)) == [REFUSED, NEW]
+    assert replica.counters == {"bad-signature": 1}
+
+
+def test_a_heartbeat_reaches_a_node_that_was_off_without_waking_the_others():
+    net = Net(line(4))
+    net.members["03"].on = False
+    net.publish("00", beat(5, newest=2))
+    net.run(10 * MINUTE)
+    assert len(net.holders((HEARTBEAT, 1, 5, 0))) == 3
+    net.members["03"].on = True
+    net.run(net.now + 20 * MINUTE)
+    assert len(net.holders((HEARTBEAT, 1, 5, 0))) == 4
+
+
+# Reports and answers
+
+
+def test_a_report_can_be_read_by_its_authority_and_its_point_only():
+    raw = report_record(2, 1, b"Twee gewonden, trap 3.")
+    assert sealed.open_text(raw, key_at_desk(2)) == b"Twee gewonden, trap 3."
+    assert sealed.open_text(raw, key_at_point(2)) == b"Twee gewonden, trap 3."
+    assert b"gewonden" not in raw
+    assert cause_of(sealed.open_text, raw, key_at_desk(1)) == "seal-tag"
+    moved = raw[:5] + b"\x02" + raw[6:]  # the same text under another number
+    assert cause_of(sealed.open_text, moved, key_at_desk(2)) == "seal-tag"
+    longest = report_record(2, 1, b"x" * report.MAX_TEXT)
+    assert len(longest) == records.MAX_PAYLOAD
+    assert cause_of(report_record, 2, 1, b"x" * (report.MAX_TEXT + 1)) == "report-text"
+
+
+def test_an_answer_can_be_as_long_as_a_frame_and_no_longer():
+    raw = answer_record(1, 2, 0, b"x" * answer.MAX_TEXT)
+    assert len(raw) == records.MAX_PAYLOAD and answer.decode(raw).has_text
+    assert cause_of(answer_record, 1, 2, 0, b"x" * (answer.MAX_TEXT + 1)) == "answer-text"
+    assert cause_of(answer_record, 1, 2, 0) == "answer-text"  # says nothing at all
+    assert not answer.decode(answer_record(1, 2, 9)).has_text
+
+
+def test_a_second_report_stands_beside_the_first():
+    replica = fresh()
+    assert take(replica, report_record(1, 2), report_record(1, 1), report_record(2, 1)) == [NEW, NEW, NEW]
+    assert replica.tally() == [(REPORT, 1, 1), (REPORT, 1, 2), (REPORT, 2, 1)]
+
+
+def test_an_answer_lets_go_of_the_report_it_names_and_of_no_other():
+    replica = fresh()
+    take(replica, report_record(1, 1), report_record(1, 2))
+    assert take(replica, answer_record(1, 1, 1, b"Ambulance komt.")) == [NEW]
+    assert replica.tally() == [(REPORT, 1, 2), (ANSWER, 1, 1)]
+    assert take(replica, report_record(1, 1)) == [REFUSED] and replica.counters == {"answered": 1}
+
+
+def test_an_answer_stays_as_long_as_its_report_could_come_back():
+    replica = fresh()
+    take(replica, answer_record(1, 1, 1, valid_s=600))
+    assert replica.expire(NOON_S + 601) == []
+    assert take(replica, report_record(1, 1), unix_s=NOON_S + 700) == [REFUSED]
+    end_s = NOON_S + report.LIFE_S
+    assert replica.next_expiry_s() == end_s and replica.expire(end_s) == [(ANSWER, 1, 1, 0)]
+    assert take(replica, report_record(1, 1), unix_s=end_s) == [REFUSED]  # expired by itself
+
+
+def test_a_forged_answer_makes_no_report_disappear():
+    replica = fresh()
+    take(replica, report_record(1, 1))
+    assert take(replica, answer_record(1, 1, 1, key=STRANGER_KEY)) == [REFUSED]
+    assert replica.tally() == [(REPORT, 1, 1)]
+
+
+def test_one_point_cannot_take_all_places_for_reports():
+    replica = fresh()
+    outcomes = take(replica, *[report_record(1, seq) for seq in range(1, MAX_REPORTS_OF_POINT + 2)])
+    assert outcomes == [NEW] * MAX_REPORTS_OF_POINT + [REFUSED] and replica.counters == {"full": 1}
+    assert take(replica, report_record(2, 1)) == [NEW]
+
+
+def test_of_too_many_answers_the_oldest_goes_and_an_older_one_is_refused():
+    replica = fresh()
+    raws = [answer_record(seq, 2, seq, time_s=NOON_S + 60 * seq) for seq in range(1, MAX_ANSWERS + 2)]
+    assert take(replica, *raws[1:]) == [NEW] * MAX_ANSWERS
+    assert take(replica, raws[0]) == [REFUSED] and replica.counters == {"full": 1}
+    late = answer_record(99, 2, 99, time_s=NOON_S + 9000)
+    assert take(replica, late) == [NEW] and len(replica.letters.answers) == MAX_ANSWERS
+    assert replica.get((ANSWER, 1, 2, 0)) is None
+
+
+def test_a_restart_between_answer_and_removal_brings_no_report_back():
+    store = MemoryStore()
+    take(fresh(store), report_record(1, 1), answer_record(1, 1, 1))
+    store.put(report_record(1, 1))  # as if the power had gone before its removal
+    replica = fresh(store)
+    assert replica.tally() == [(ANSWER, 1, 1)]
+    assert sorted(store.load()) == [answer_record(1, 1, 1)]
+
+
+def test_a_report_crosses_a_lossy_line_and_its_answer_comes_back():
+    for seed in (1, 2, 3):
+        net = Net(line(6), seed, loss_percent=30)
+        net.publish("05", report_record(1, 1))
+        net.run(8 * MINUTE)
+        assert len(net.holders((REPORT, 1, 1, 0))) == 6
+        net.publish("00", answer_record(1, 1, 1, b"Gezien."))
+        net.run(net.now + 20 * MINUTE)
+        assert len(net.holders((ANSWER, 1, 1, 0))) == 6 and net.holders((REPORT, 1, 1, 0)) == []
+
+
+def test_a_node_that_slept_through_the_answer_lets_go_of_its_report_too():
+    net = Net(line(3))
+    net.publish("02", report_record(1, 1))
+    net.run(2 * MINUTE)
+    net.members["02"].on = False
+    net.publish("00", answer_record(1, 1, 1))
+    net.run(12 * MINUTE)
+    assert net.holders((REPORT, 1, 1, 0)) == ["02"]
+    net.members["02"].on = True
+    net.run(net.now + 25 * MINUTE)
+    assert net.holders((REPORT, 1, 1, 0)) == [] and len(net.holders((ANSWER, 1, 1, 0))) == 3
+
+
+# Amendments of the trust list
+
+
+def test_a_revoked_authority_takes_its_bulletins_with_it_and_touches_no_other():
+    replica = fresh()
+    take(replica, *bulletin_parts(1), *bulletin_parts(1, origin=2), beat(1), beat(1, origin=2, key=TOWN_KEY))
+    assert take(replica, amend(8, amendment.REVOKE_AUTHORITY, 1)) == [NEW]
+    assert sorted(replica.notices) == [(2, 1)] and sorted(replica.heartbeats) == [2]
+    assert take(replica, *bulletin_parts(2)) == [REFUSED] and replica.counters == {"unknown-authority": 1}
+    assert 1 not in replica.trust.authorities and 1 in TRUST.authorities  # the provisioned list is untouched
+
+
+def test_a_stolen_point_key_is_replaced_and_its_huge_numbers_hide_nothing():
+    replica = fresh()
+    new_key = PointKey(bytes([77]) * 32)
+    take(replica, status_record(1, 0xFFFFFF, b"Vals."), status_record(2, 4), report_record(1, 5))
+    entry = Point(1, b"OV06", b"Punt OV06", 0, 0x1000, new_key.public)
+    assert take(replica, amend(8, amendment.SET_POINT, 1, entry)) == [NEW]
+    assert sorted(replica.statuses) == [2] and replica.letters.reports == {}
+    assert take(replica, status_record(1, 0xFFFFFF, b"Vals.")) == [REFUSED]
+    made = status.Status(1, 1, NOON_S, b"OPEN", b"Echt.")
+    assert take(replica, status.encode(made, TRUST.tag, new_key.sign)) == [NEW]
+    assert replica.statuses[1].text == b"Echt."
+
+
+def test_an_authority_that_gets_a_new_key_may_use_its_numbers_anew():
+    replica = fresh()
+    new_key = AuthorityKey(bytes([78]) * 32)
+    take(replica, *bulletin_parts(1, b"Oud."))
+    entry = Authority(1, new_key.public, b"VR Merenland")
+    assert take(replica, amend(9, amendment.SET_AUTHORITY, 1, entry)) == [NEW] and not replica.notices
+    assert take(replica, *sign_bulletin(make_bulletin(1, b"Nieuw."), new_key)) == [NEW]
+    assert replica.notices[(1, 1)].text == b"Nieuw."
+
+
+def test_amendments_count_in_the_order_of_their_numbers_however_they_come():
+    replica = fresh()
+    entry = Authority(9, STRANGER_KEY.public, b"Waterschap")
+    assert take(replica, amend(9, amendment.SET_AUTHORITY, 9, entry)) == [NEW]
+    assert take(replica, amend(8, amendment.REVOKE_AUTHORITY, 9)) == [REFUSED]
+    assert 9 in replica.trust.authorities and replica.counters == {"old-trust": 1}
+    assert take(replica, amend(10, amendment.REVOKE_AUTHORITY, 9)) == [NEW]
+    assert 9 not in replica.trust.authorities and len(replica.keyring) == 1
+
+
+def test_only_root_amends_and_what_the_list_contains_is_refused():
+    replica = fresh()
+    assert take(replica, amend(8, amendment.REVOKE_POINT, 1, key=REGION_KEY)) == [REFUSED]
+    assert take(replica, amend(7, amendment.REVOKE_POINT, 1)) == [REFUSED]
+    beyond = Point(9, b"XX", b"", len(AREAS), 0x99, POINT_KEYS[0].public)
+    assert take(replica, amend(8, amendment.SET_POINT, 9, beyond)) == [REFUSED]
+    assert replica.counters == {"bad-signature": 1, "old-trust": 1, "trust-area": 1}
+    assert sorted(replica.trust.points) == [1, 2, 3, 4]
+
+
+def test_amendments_survive_a_restart_and_end_with_a_newer_list():
+    store = MemoryStore()
+    take(fresh(store), amend(8, amendment.REVOKE_POINT, 1), *bulletin_parts(1))
+    replica = fresh(store)
+    assert 1 not in replica.trust.points and replica.tally() == [(TRUST_KIND, 0xFFFF, 8)]
+    points = [TRUST.points[number] for number in (2, 3, 4)]
+    newer = TrustList(8, ROOT.public, b"Merenland", AREAS, TRUST.authorities.values(), points)
+    replica = Replica(newer, store)
+    assert len(replica.keyring) == 0 and replica.tally() == [] and (1, 1) in replica.notices
+
+
+def test_an_authority_that_has_expired_speaks_no_more():
+    replica = fresh()
+    entry = Authority(1, REGION_KEY.public, b"VR Merenland", NOON_S + 3600)
+    take(replica, amend(8, amendment.SET_AUTHORITY, 1, entry), *bulletin_parts(1), beat(1))
+    assert sorted(replica.notices) == [(1, 1)]
+    assert take(replica, *bulletin_parts(2), unix_s=NOON_S + 3600) == [REFUSED]
+    replica.expire(NOON_S + 3600)
+    assert not replica.notices and not replica.heartbeats
+    assert replica.counters == {"expired-authority": 1}
+
+
+def test_a_revocation_reaches_all_over_the_air():
+    net = Net(line(5), seed=4, loss_percent=30)
+    net.publish("00", *bulletin_parts(1))
+    net.run(10 * MINUTE)
+    net.publish("00", amend(8, amendment.REVOKE_AUTHORITY, 1))
+    net.run(net.now + 30 * MINUTE)
+    for member in net.members.values():
+        assert not member.replica.notices and 1 not in member.replica.trust.authorities
+
+
+def test_too_many_amendments_are_refused_but_a_later_word_on_the_same_subject_is_not():
+    replica = fresh()
+    revoke = amendment.REVOKE_POINT
+    raws = [amend(100 + n, revoke, 1000 + n) for n in range(MAX_AMENDMENTS + 1)]
+    assert take(replica, *raws) == [NEW] * MAX_AMENDMENTS + [REFUSED]
+    assert take(replica, amend(900, revoke, 1000)) == [NEW] and len(replica.keyring) == MAX_AMENDMENTS
+
+
+# Kinds and versions to come
+
+
+def unknown(first_byte, origin, seq, key, body=b"later"):
+    header = records.encode_header(records.RecordHeader(STATUS, origin, seq))
+    return records.seal(bytes((first_byte,)) + header[1:] + body, TRUST.tag, key.sign)
+
+
+def test_kinds_and_versions_to_come_are_checked_and_carried():
+    replica = fresh()
+    good = [
+        unknown(0x1B, 1, 1, REGION_KEY),
+        unknown(0x1C, 2, 1, POINT_KEYS[1]),
+        unknown(0x23, 3, 1, POINT_KEYS[2]),
+        unknown(0x1E, amendment.ROOT_ORIGIN, 1, ROOT),
+    ]
+    assert take(replica, *good) == [NEW] * 4 and sorted(replica.records()) == sorted(good)
+    bad = [unknown(0x1B, 1, 2, STRANGER_KEY), unknown(0x1E, 1, 2, ROOT), unknown(0x18, 1, 1, REGION_KEY)]
+    assert take(replica, *bad) == [REFUSED] * 3
+    assert take(replica, unknown(0x1B, 1, 2, REGION_KEY, b"newer")) == [NEW]
+    assert replica.get((0x0B, 1, 1, 0)) is None and not replica.notices and not replica.statuses
+
+
+def test_one_origin_cannot_fill_the_places_for_carried_records():
+    replica = fresh()
+    kinds = [0x1C, 0x1D, 0x23, 0x33]
+    outcomes = take(replica, *[unknown(kind, 2, 1, POINT_KEYS[1]) for kind in kinds])
+    assert outcomes == [NEW] * MAX_CARRIED_OF_ORIGIN + [REFUSED] * (len(kinds) - MAX_CARRIED_OF_ORIGIN)
+
+
+def test_a_carried_record_spreads_and_survives_a_restart():
+    net = Net(line(3))
+    raw = unknown(0x23, 3, 1, POINT_KEYS[2])
+    net.publish("00", raw)
+    net.run(10 * MINUTE)
+    assert len(net.holders((0x23, 3, 1, 0))) == 3
+    store = MemoryStore()
+    take(fresh(store), raw)
+    assert fresh(store).records() == [raw]
+
+
+# Tally pages
+
+
+def test_what_lies_between_two_pages_is_not_lost():
+    mine = fresh()
+    raws = [report_record(point, seq, time_s=NOON_S) for point in (1, 2, 3) for seq in range(1, 9)]
+    take(mine, *raws)
+    theirs = mine.tally()
+    for lacking in range(len(theirs)):
+        pages = [decode_tally(raw) for raw in encode_tally(theirs[:lacking] + theirs[lacking + 1 :])]
+        missing = []
+        for page in pages:
+            missing += mine.missing_on_page(page)
+        assert missing == [theirs[lacking] + (0,)]
+    assert not mine.lacks_on_page(decode_tally(encode_tally(theirs)[0]))
+    assert fresh().lacks_on_page(decode_tally(encode_tally(theirs)[0]))
