@@ -82,12 +82,12 @@ def test_the_distance_of_a_relayed_packet_is_kept_and_its_snr_is_not():
     assert (known.hops_away, known.snr_db, known.heard_s) == (2, 5.5, 9)
 
 
-def test_the_node_heard_longest_ago_is_forgotten_first():
+def test_of_nodes_that_are_equally_known_the_one_heard_longest_ago_is_forgotten_first():
     node = _listening()
     for i in range(MAX_NODES):
         node.nodes.heard(0x5000 + i, 0, 0, 0, i * 1000)
+        node.nodes.update_user(0x5000 + i, {"long_name": b"node"})
     node.nodes.heard(0x5000, 0, 0, 0, 500_000)
-    node.nodes.update_user(0x5001, {"long_name": b"weg"})
     node.nodes.heard(0x9000, -3, None, 0, 600_000)
     assert len(node.nodes) == MAX_NODES
     assert node.nodes.get(0x5001) is None

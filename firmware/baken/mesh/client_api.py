@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from baken.mesh.client_config import DeviceInfo
-    from baken.mesh.events import NodeSeen, SetTime
+    from baken.mesh.events import KeyConflict, NodeSeen, SetTime
     from baken.mesh.node import MeshNode
 
 MAX_PACKETS = const(32)
@@ -233,7 +233,9 @@ class ClientApi:
 
     # From the mesh
 
-    def receive_event(self, event: "Received | Acknowledged | GaveUp | NodeSeen", now: int) -> None:
+    def receive_event(
+        self, event: "Received | Acknowledged | GaveUp | KeyConflict | NodeSeen", now: int
+    ) -> None:
         """Take an event of the MeshNode; what concerns the client is passed on."""
         self.now = now
         if isinstance(event, Received):
