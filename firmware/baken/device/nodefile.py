@@ -32,6 +32,7 @@ class NodeFile:
 
     def load(self, now, unix_s):
         """Read what was kept; whatever is in the file, the node starts."""
+        self._remove_half()
         try:
             with open(self._path + _NAME, "rb") as file:
                 self.damaged += nodedump.load(self._nodes, file.read, now, unix_s)
@@ -61,13 +62,16 @@ class NodeFile:
             os.rename(self._path + _HALF, self._path + _NAME)
         except OSError:
             self.full += 1  # tried again at the next turn; records go before it
-            try:
-                os.remove(self._path + _HALF)
-            except OSError:
-                pass
+            self._remove_half()
             return False
         self._in_step()
         return True
+
+    def _remove_half(self):
+        try:
+            os.remove(self._path + _HALF)
+        except OSError:
+            pass
 
     def _in_step(self):
         self._changes = self._nodes.changes
