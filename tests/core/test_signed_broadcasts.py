@@ -145,6 +145,8 @@ def test_a_false_signature_is_dropped_counted_and_not_relayed():
         assert _hear(node, _frame(packet_id, TEXT_MESSAGE_APP, b"waar", signature=signature), 21_000) == []
     for packet_id, size in ((6, 63), (7, 65), (8, 1)):
         assert _hear(node, _frame(packet_id, PRIVATE_APP, b"", signature=bytes(size)), 22_000) == []
+    again = _frame(5, TEXT_MESSAGE_APP, b"waar", signature=bytes(64))
+    assert _hear(node, again, 22_500) == []  # its origin repeats it
     assert node.counters["bad-signature"] == 6
     assert node.free_places() == 16 and node.counters.get("relayed", 0) == relayed
     assert _hear(node, genuine, 23_000) == [(b"waar", True)]

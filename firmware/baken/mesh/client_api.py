@@ -62,7 +62,11 @@ _RATE_LIMITS_MS = {
     TRACEROUTE_APP: 30_000,
 }
 
-_SEND_ERRORS = {"too-large": ERROR_TOO_LARGE, "channel": ERROR_NO_CHANNEL}
+_SEND_ERRORS = {
+    "too-large": ERROR_TOO_LARGE,
+    "channel": ERROR_NO_CHANNEL,
+    "no-key": ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
+}
 
 
 class ClientApi:

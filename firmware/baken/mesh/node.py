@@ -62,7 +62,7 @@ class MeshNode:
         self.modem = self.access.modem
         self.budget = self.access.budget
         self.utilisation = self.access.utilisation
-        self.rand = rand
+        self._rand = rand
         self._low_byte = low_byte(config.node_num)
         self._opener = Opener(config, self.nodes)
         self._sealer = Sealer(config, self._opener, self.nodes, rand)
@@ -70,7 +70,7 @@ class MeshNode:
         self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
         self._retries = Retries()
         self._events = []
-        self.presence = Presence(self, config)
+        self.presence = Presence(self, config, rand)
         self._own_key_told_at = None
         self._counter = rand(1 << 10)
 
@@ -338,7 +338,7 @@ class MeshNode:
         """22 random bits above a 10-bit counter, so that no id comes back while anyone may remember it."""
         while True:
             self._counter = (self._counter + 1) & 0x3FF
-            packet_id = self.rand(1 << 22) << 10 | self._counter
+            packet_id = self._rand(1 << 22) << 10 | self._counter
             if packet_id and self._history.find(packet_key(self.config.node_num, packet_id)) < 0:
                 return packet_id
 

@@ -25,6 +25,8 @@ from baken.wire.packet import BROADCAST
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from baken.mesh.config import MeshConfig
     from baken.mesh.events import Received
     from baken.mesh.node import MeshNode
@@ -58,12 +60,13 @@ class Presence:
     The owner keeps `unix_s`, `battery_percent` (101: external power) and `voltage` up to date; None: unknown.
     """
 
-    def __init__(self, node: "MeshNode", config: "MeshConfig") -> None:
+    def __init__(self, node: "MeshNode", config: "MeshConfig", rand: "Callable[[int], int]") -> None:
         self.unix_s: "int | None" = None
         self.battery_percent: "int | None" = None
         self.voltage: "float | None" = None
         self._node = node
         self._config = config
+        self._rand = rand
         self._started = False
         self._due: "list[int | None]" = [None] * len(_PORTS)  # when each is sent next, None: never
         self._told_at = None  # our last NodeInfo that was not an answer
@@ -92,9 +95,9 @@ class Presence:
             if period_ms is None:
                 self._due[index] = None
             elif due is None:
-                self._due[index] = now + _FIRST_MS + index * _STAGGER_MS + self._node.rand(_SPREAD_MS)
+                self._due[index] = now + _FIRST_MS + index * _STAGGER_MS + self._rand(_SPREAD_MS)
             else:
-                self._due[index] = min(due, now + period_ms + self._node.rand(_SPREAD_MS))
+                self._due[index] = min(due, now + period_ms + self._rand(_SPREAD_MS))
 
     def _period_ms(self, index: int, now: int) -> "int | None":
         """Time between two of our own accord, None for never; it grows with the number of nodes around."""
@@ -159,9 +162,7 @@ class Presence:
             if port == NODEINFO_APP or (self._node.access.is_polite(now) and self._has_airtime(now)):
                 period_ms = self._period_ms(index, now)
                 # Whatever comes of it, not before the next turn.
-                self._due[index] = (
-                    None if period_ms is None else now + period_ms + self._node.rand(_SPREAD_MS)
-                )
+                self._due[index] = None if period_ms is None else now + period_ms + self._rand(_SPREAD_MS)
                 self._tell(port, now)
             else:
                 self._due[index] = now + _RETRY_MS
@@ -188,7 +189,7 @@ class Presence:
                 return False
             self._announced_at = now
             period_ms = self._period_ms(0, now)
-            self._due[0] = None if period_ms is None else now + period_ms + self._node.rand(_SPREAD_MS)
+            self._due[0] = None if period_ms is None else now + period_ms + self._rand(_SPREAD_MS)
         self._told_at = now
         return self._send(
             NODEINFO_APP,
@@ -212,7 +213,7 @@ class Presence:
             return
         if len(self._unknown) >= MAX_UNKNOWN or num in [entry[0] for entry in self._unknown]:
             return
-        self._unknown.append([num, channel, now + _ASK_AFTER_MS + self._node.rand(_SPREAD_MS)])
+        self._unknown.append([num, channel, now + _ASK_AFTER_MS + self._rand(_SPREAD_MS)])
 
     def _ask(self, now: int) -> None:
         """Ask one node who it is; the others wait, for one question in ten minutes is enough."""

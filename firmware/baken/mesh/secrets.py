@@ -35,10 +35,14 @@ class Keyring:
     """
 
     def __init__(self, private: bytes = b"") -> None:
-        self.configure(private)
+        self._set(private)
 
     def configure(self, private: bytes) -> None:
-        """Take another key pair."""
+        """Take a key pair; what was made with the same one stays."""
+        if private != self._private:
+            self._set(private)
+
+    def _set(self, private: bytes) -> None:
         self._private = private
         self._publics = []
         self._keys = []
