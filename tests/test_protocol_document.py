@@ -23,6 +23,7 @@ from meshtastic.protobuf import mesh_pb2
 from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.device import settings
+from baken.mesh import nodedb, nodedump
 from baken.noticeboard import board, gossip, keyring, letters, link, registers, replica
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -236,6 +237,7 @@ def test_languages_states_priorities_and_needs_are_those_of_the_code():
         ("digest", "**DIGEST**"),
         ("tally", "**TALLY**"),
         ("trust", "**Trust list**"),
+        ("nodes", "**Heard nodes**"),
     ],
 )
 def test_the_groups_of_an_example_follow_its_table(example, heading):
@@ -675,6 +677,41 @@ def test_a_node_starts_from_the_flash_that_the_document_shows(tmp_path: Path):
         False,
     )
     assert held.key.public == _trust().points[6].public
+
+
+def test_the_file_of_heard_nodes_is_what_its_annotations_say():
+    nodes = nodedb.NodeDatabase()
+    assert nodedump.load(nodes, io.BytesIO(_hex("nodes")).read, 100_000, None) == 0
+    point = _trust().points[6]
+    assert list(nodes) == [
+        nodedb.Node(
+            point.node_num,
+            40,
+            -7.25,
+            0,
+            0,
+            {
+                "long_name": point.name,
+                "short_name": point.code,
+                "hw_model": messages.HARDWARE_PRIVATE,
+                "role": messages.ROLE_CLIENT,
+                "public_key": point.public,
+            },
+            nodedb.FAVORITE,
+        )
+    ]
+    assert b"".join(nodedump.dump(nodes, 100_000, 1799751600)) == _hex("nodes")
+    marks = (
+        (nodedb.FAVORITE, "favourite"),
+        (nodedb.IGNORED, "ignored"),
+        (nodedb.MUTED, "muted"),
+        (nodedb.KEY_CONFLICT, "key conflict"),
+        (nodedb.KEY_VERIFIED, "key verified"),
+        (nodedb.SIGNS, "signs"),
+        (nodedb.VIA_MQTT, "heard over the internet"),
+    )
+    (told,) = [row[3] for row in _table("**Heard nodes**", "offset") if row[2] == "marks"]
+    assert told == ", ".join(f"{mark} {name}" for mark, name in marks)
 
 
 def test_the_exercise_clock_reads_as_annotated(tmp_path: Path):

@@ -3,7 +3,7 @@
 from _ether import Ether, everyone, make_node
 
 from baken.mesh.airtime import ChannelUtilisation, DutyBudget
-from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIVATE_APP
+from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIVATE_APP, ROLE_CLIENT_HIDDEN
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
@@ -71,7 +71,8 @@ def test_a_node_counts_what_it_hears_and_what_it_sends():
 
 
 def test_a_node_falls_silent_at_ten_percent_and_says_why():
-    nodes = [make_node(0x1000), make_node(0x1001)]
+    # Nobody announces itself or has anything to relay: who speaks does not hear.
+    nodes = [make_node(number, role=ROLE_CLIENT_HIDDEN) for number in (0x1000, 0x1001)]
     ether = Ether(nodes, {(0, 1): 0})
     ether.run(1000)
     airtime_ms = nodes[0].modem.airtime_ms(16 + 230 + 7)

@@ -16,6 +16,7 @@ from baken import __version__
 from baken.compat import const
 from baken.device import reporter, settings, views
 from baken.device.flash import FlashStore
+from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
 from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
@@ -60,6 +61,8 @@ class Node:
         if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
             self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
         self._mesh = MeshNode(self._settings.mesh, self._rand)
+        self._node_file = NodeFile(board.FLASH, self._mesh.nodes)
+        self._node_file.load(now, self._timekeeper.unix_s())
         self._gossip = gossip.Gossip(
             self._replica, gossip_settings(self._settings), self._mesh.modem.airtime_ms, self._rand, now
         )
@@ -181,6 +184,7 @@ class Node:
 
     def _run(self, now):
         """Let every engine say what it has to, until all are quiet."""
+        self._mesh.presence.unix_s = self._timekeeper.unix_s()
         self._expire(now)
         self._publish_status(now)
         busy = True
@@ -325,6 +329,8 @@ class Node:
         if now < self._expire_at:
             return
         self._expire_at = now + _EXPIRE_MS
+        self._mesh.presence.battery_percent = self._board.battery.percent()
+        self._node_file.save(now, self._timekeeper.unix_s())
         if self._store.full != self._told_full:
             self._told_full = self._store.full
             self._log("flash is full, %d writes had no room" % self._store.full)

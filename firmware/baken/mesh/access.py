@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from baken.mesh.config import MeshConfig
 
+_POLITE_PERCENT = const(25)
+_QUIET_PERCENT = const(40)
+
 
 class ChannelAccess:
     """`refused` lists (own frame, Routing.Error) that will not be sent; the owner takes them out."""
@@ -48,6 +51,14 @@ class ChannelAccess:
         airtime_ms = self.airtime_ms(frame)
         self.utilisation.spend(airtime_ms, now)
         return airtime_ms
+
+    def is_polite(self, now: int) -> bool:
+        """Whether the channel is free enough for what nobody waits for."""
+        return self.utilisation.percent(now) < _POLITE_PERCENT
+
+    def is_quiet_enough(self, now: int) -> bool:
+        """Whether the channel is free enough to answer a question about ourselves."""
+        return self.utilisation.percent(now) < _QUIET_PERCENT
 
     def put(self, item: Queued, now: int) -> bool:
         """Queue a frame; False when it is refused at once."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from baken.mesh.client_config import DeviceInfo
-    from baken.mesh.events import NodeSeen, SetTime
+    from baken.mesh.events import KeyConflict, NodeSeen, SetTime
     from baken.mesh.node import MeshNode
 
 MAX_PACKETS = const(32)
@@ -62,7 +62,11 @@ _RATE_LIMITS_MS = {
     TRACEROUTE_APP: 30_000,
 }
 
-_SEND_ERRORS = {"too-large": ERROR_TOO_LARGE, "channel": ERROR_NO_CHANNEL}
+_SEND_ERRORS = {
+    "too-large": ERROR_TOO_LARGE,
+    "channel": ERROR_NO_CHANNEL,
+    "no-key": ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
+}
 
 
 class ClientApi:
@@ -233,7 +237,9 @@ class ClientApi:
 
     # From the mesh
 
-    def receive_event(self, event: "Received | Acknowledged | GaveUp | NodeSeen", now: int) -> None:
+    def receive_event(
+        self, event: "Received | Acknowledged | GaveUp | KeyConflict | NodeSeen", now: int
+    ) -> None:
         """Take an event of the MeshNode; what concerns the client is passed on."""
         self.now = now
         if isinstance(event, Received):

@@ -11,11 +11,12 @@ On a `Transmit` event the caller checks the channel once. Busy: `channel_busy(no
 
 from baken.compat import const
 from baken.mesh.access import ChannelAccess
-from baken.mesh.events import Acknowledged, GaveUp, NodeSeen, Received, Transmit
+from baken.mesh.events import Acknowledged, GaveUp, KeyConflict, NodeSeen, Received, Transmit
 from baken.mesh.flood import History
-from baken.mesh.nodedb import NodeDatabase, user_fits
-from baken.mesh.opening import Opener
-from baken.mesh.outgoing import check_route, compose, frame_of
+from baken.mesh.nodedb import KEY_CONFLICT, SIGNS, NodeDatabase, user_fits
+from baken.mesh.opening import NO_KEY, Opener
+from baken.mesh.outgoing import Sealer, check_route, compose
+from baken.mesh.presence import Presence
 from baken.mesh.queue import Queued, packet_key, priority_of
 from baken.mesh.relay import Relay, is_retransmission
 from baken.mesh.reliable import Retries
@@ -25,8 +26,8 @@ from baken.wire.messages import (
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
     ERROR_NONE,
+    ERROR_PKI_UNKNOWN_PUBKEY,
     NODEINFO_APP,
-    PRIORITY_BACKGROUND,
     ROUTING,
     ROUTING_APP,
     TEXT_MESSAGE_APP,
@@ -42,19 +43,15 @@ if TYPE_CHECKING:
 
 MAX_EVENTS = const(16)
 
-_FIRST_ANNOUNCE_MS = const(30_000)
-_ANNOUNCE_MS = const(10_800_000)
-_ANNOUNCE_SPREAD_MS = const(30_000)
-_ANNOUNCE_AGAIN_MS = const(60_000)
-_ANSWER_AGAIN_S = const(43_200)
-_HARD_UTILISATION_PERCENT = const(40)
+_TELL_OWN_KEY_MS = const(3_600_000)
 
 
 class MeshNode:
     """One node. `rand(n)` gives an integer in [0, n).
 
     `counters` counts what happened, by name; `nodes` is who was heard; `budget` and `utilisation` tell how
-    much airtime we and everybody took; `modem` is how the radio must be set.
+    much airtime we and everybody took; `modem` is how the radio must be set. `presence` tells others of us;
+    the owner keeps its `unix_s`, `battery_percent` and `voltage` up to date.
     """
 
     def __init__(self, config: "MeshConfig", rand: "Callable[[int], int]") -> None:
@@ -68,12 +65,13 @@ class MeshNode:
         self._rand = rand
         self._low_byte = low_byte(config.node_num)
         self._opener = Opener(config, self.nodes)
+        self._sealer = Sealer(config, self._opener, self.nodes, rand)
         self._history = History()
         self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
         self._retries = Retries()
         self._events = []
-        self._announce_at = None
-        self._announced_at = None
+        self.presence = Presence(self, config, rand)
+        self._own_key_told_at = None
         self._counter = rand(1 << 10)
 
     def configure(self, config: "MeshConfig", now: int) -> None:
@@ -81,9 +79,11 @@ class MeshNode:
         self.config = config
         self._low_byte = low_byte(config.node_num)
         self._opener.configure(config)
+        self._sealer.configure(config)
         self.access.configure(config)
         self._relay.configure(config)
         self.modem = self.access.modem
+        self.presence.configure(config, now)
 
     # Frames from the radio
 
@@ -137,13 +137,15 @@ class MeshNode:
     def _hear_new(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
         opened = self._opener.open(header)
         if opened is None:
-            self._count("undecryptable")
+            self._count(self._opener.refusal)
             if header.to != self.config.node_num:
-                self._relay.relay(header, frame, None, snr_db, now)
-            elif header.want_ack and header.channel_hash != 0:
-                self._send_routing(
-                    ERROR_NO_CHANNEL, header.sender, header.id, 0, self._answer_hops(header, None), False, now
-                )
+                if not self._opener.refused_as_false:
+                    self._relay.relay(header, frame, None, snr_db, now)
+            elif header.want_ack and (header.channel_hash != 0 or self._opener.refusal == NO_KEY):
+                error = ERROR_PKI_UNKNOWN_PUBKEY if self._opener.refusal == NO_KEY else ERROR_NO_CHANNEL
+                hop_limit = self._answer_hops(header, None)
+                primary = self.config.primary
+                self._send_routing(error, header.sender, header.id, primary, hop_limit, False, now)
             return
         self._count("received")
         data = opened.data
@@ -152,15 +154,18 @@ class MeshNode:
         )
         hops_away = received.hops_away
         news = self.nodes.heard(header.sender, snr_db, hops_away, opened.channel, now)
+        if opened.signed:
+            self.nodes.set_mark(header.sender, SIGNS, True)
         self._tell(received)
         answered = False
         if received.portnum == NODEINFO_APP:
-            news = self._learn_user(header.sender, received.payload) or news
-            if header.to == self.config.node_num and data.get("want_response"):
-                answered = self._answer_nodeinfo(received, now)
+            news = self._learn_user(header.sender, received.payload, now) or news
+        self.presence.heard(header.sender, opened.channel, now)
+        if header.to == self.config.node_num and data.get("want_response"):
+            answered = self.presence.answer(received, self._answer_hops(received, hops_away), now)
         if header.to == self.config.node_num:
             if received.portnum == ROUTING_APP:
-                self._receive_routing(header.sender, data)
+                self._receive_routing(header.sender, data, now)
             if header.want_ack and not answered:
                 self._acknowledge(header, received, now)
         else:
@@ -170,7 +175,8 @@ class MeshNode:
         if news:
             self._tell(NodeSeen(header.sender))
 
-    def _learn_user(self, num: int, payload: bytes) -> bool:
+    def _learn_user(self, num: int, payload: bytes, now: int) -> bool:
+        """Take a node's word for who it is, but not for another key than the first one."""
         try:
             user = protobuf.decode(USER, payload)
         except RemoteProtocolError:
@@ -179,9 +185,25 @@ class MeshNode:
         if not user_fits(user):
             self._count("bad-user")
             return False
+        if bool(user.get("is_licensed")) != self.config.is_licensed:
+            self._count("licensed-differs")
+            return False
+        key = user.get("public_key", b"")
+        if key and key == self.config.public_key:
+            self._count("own-key")
+            if self._own_key_told_at is None or now - self._own_key_told_at >= _TELL_OWN_KEY_MS:
+                self._own_key_told_at = now
+                self._tell(KeyConflict(num, own_key=True))
+            return False
+        if self.nodes.public_key(num) not in (b"", key):
+            self._count("key-conflict")
+            if not self.nodes.has(num, KEY_CONFLICT):  # told once, however often it is repeated
+                self.nodes.set_mark(num, KEY_CONFLICT, True)
+                self._tell(KeyConflict(num))
+            return False
         return self.nodes.update_user(num, user)
 
-    def _receive_routing(self, sender: int, data: dict) -> None:
+    def _receive_routing(self, sender: int, data: dict, now: int) -> None:
         packet_id = data.get("request_id", 0)
         try:
             routing = protobuf.decode(ROUTING, data.get("payload", b""))
@@ -191,6 +213,9 @@ class MeshNode:
         error = routing.get("error_reason")
         if not packet_id or error is None:
             return
+        if error == ERROR_PKI_UNKNOWN_PUBKEY:
+            if self._history.find(packet_key(self.config.node_num, packet_id)) >= 0:
+                self.presence.introduce(sender, now)
         if self._retries.forget(packet_id):
             self._drop_queued(packet_id)
         self._tell(Acknowledged(packet_id, sender) if error == ERROR_NONE else GaveUp(packet_id, error))
@@ -231,7 +256,9 @@ class MeshNode:
     ) -> int:
         """Queue a packet of our own and give its id; LocalProtocolError names a value out of bounds.
 
-        `pki`: seal between our key pair and the addressee's; None decides as a stock node would.
+        `pki`: seal between our key pair and the addressee's. None does so where a stock node would: to one
+        node whose key is known, but not NodeInfo, Position, Routing and traceroutes. A direct text is never
+        sent otherwise once we have a key pair: without the addressee's key it is refused with "no-key".
         `hop_start` above `hop_limit` marks a packet that is served or sent on, not a retransmission. With
         `want_ack` it is sent up to three times. What becomes of it comes as Acknowledged or GaveUp.
         """
@@ -242,10 +269,11 @@ class MeshNode:
         hops = (hop_limit, hop_start)
         sender = self.config.node_num
         secret = check_route(self._opener.secrets, channel, sender, to, hops)
-        data = compose(portnum, payload, request_id, want_response, reply_id, emoji)
+        mqtt = self.config.ok_to_mqtt
+        data = compose(portnum, payload, request_id, want_response, reply_id, emoji, mqtt)
         if packet_id == 0:
             packet_id = self._new_packet_id()
-        frame = frame_of(data, secret, sender, to, packet_id, hops, want_ack)
+        frame = self._sealer.frame(data, secret, to, packet_id, hops, want_ack, pki)
         item = Queued(frame, packet_id, priority_of(data, want_ack) if priority is None else priority)
         self._history.remember(item.key, hop_limit)
         if self.access.put(item, now) and want_ack:
@@ -263,37 +291,11 @@ class MeshNode:
 
     def announce(self, now: int, to: int = BROADCAST, request_id: int = 0) -> bool:
         """Send our NodeInfo now; False when it went out to everyone less than a minute ago."""
-        if to == BROADCAST:
-            if self._announced_at is not None and now - self._announced_at < _ANNOUNCE_AGAIN_MS:
-                return False
-            self._announced_at = now
-            self._announce_at = now + _ANNOUNCE_MS + self._rand(_ANNOUNCE_SPREAD_MS)
-        user = protobuf.encode(USER, self.config.user())
-        self.send(NODEINFO_APP, user, now, to=to, request_id=request_id, priority=PRIORITY_BACKGROUND)
-        return True
+        return self.presence.announce(now, to, request_id)
 
     def free_places(self) -> int:
         """Room in the transmit queue."""
         return self.access.queue.free
-
-    def _answer_nodeinfo(self, received: Received, now: int) -> bool:
-        answered_s = self.nodes.answered_s(received.sender)
-        if answered_s is not None and now // 1000 - answered_s < _ANSWER_AGAIN_S:
-            return False
-        if self.utilisation.percent(now) >= _HARD_UTILISATION_PERCENT:
-            return False
-        self.nodes.set_answered(received.sender, now)
-        user = protobuf.encode(USER, self.config.user())
-        self.send(
-            NODEINFO_APP,
-            user,
-            now,
-            to=received.sender,
-            channel=received.channel,
-            hop_limit=self._answer_hops(received, received.hops_away),
-            request_id=received.packet_id,
-        )
-        return True
 
     def _acknowledge(self, header: Packet, received: Received, now: int) -> None:
         hops_away = received.hops_away
@@ -363,10 +365,11 @@ class MeshNode:
 
     # Events and time
 
-    def next_event(self, now: int) -> "Transmit | Received | Acknowledged | GaveUp | NodeSeen | None":
+    def next_event(
+        self, now: int
+    ) -> "Transmit | Received | Acknowledged | GaveUp | KeyConflict | NodeSeen | None":
         """The next thing the caller should know or do; call until None."""
-        if self._announce_at is None:
-            self._announce_at = now + _FIRST_ANNOUNCE_MS + self._rand(_ANNOUNCE_SPREAD_MS)
+        self.presence.start(now)
         if not self._events:
             self._run_timers(now)
             offer = self.access.next_offer(now)
@@ -376,9 +379,7 @@ class MeshNode:
         return self._events.pop(0) if self._events else None
 
     def _run_timers(self, now: int) -> None:
-        if self._announce_at is not None and now >= self._announce_at:
-            self._announce_at = now + _ANNOUNCE_MS  # whatever comes of it, not before the next turn
-            self.announce(now)
+        self.presence.run(now)
         while (due := self._retries.next_due(now)) is not None:
             item, again = due
             if again:
@@ -396,18 +397,15 @@ class MeshNode:
 
     def deadline(self) -> int:
         """When `next_event` must be called again; a time in the past means now."""
-        if self._events or self.access.refused or self._announce_at is None:
+        if self._events or self.access.refused:
             return 0
-        first = self._announce_at
-        retry_at = self._retries.deadline()
-        if retry_at is not None and retry_at < first:
-            first = retry_at
-        fire_at = self.access.deadline()
-        if fire_at is not None and fire_at < first:
-            first = fire_at
+        first = self.presence.deadline()
+        for due in (self._retries.deadline(), self.access.deadline()):
+            if due is not None and due < first:
+                first = due
         return first
 
-    def _tell(self, event: "Received | Acknowledged | GaveUp | NodeSeen") -> None:
+    def _tell(self, event: "Received | Acknowledged | GaveUp | KeyConflict | NodeSeen") -> None:
         if len(self._events) >= MAX_EVENTS:
             self._events.pop(0)
             self._count("events-dropped")

@@ -1,9 +1,14 @@
-"""Heard nodes: at most a hundred; the one heard longest ago is forgotten first.
+"""Heard nodes: at most a hundred; the least useful one is forgotten first.
 
-Each is a row of 96 bytes, as objects would take several times as much: heard u32 (seconds on the node's own
-clock), answered u32 (the same, 0 = never), hw_model u16, SNR i16 (quarter dB), hops away u8 (255 = unknown),
-role, flags and channel u8, then length-prefixed long name (39) and short name (4), public key (32), next hop
-u8 and marks u8. Node numbers stand apart, so that finding one is a single search.
+Who is forgotten when a new node is heard: of those that bear no mark of the owner (favourite, ignored, muted,
+key verified) one that never told its name, or else any of them; of these the one heard longest ago. What the
+owner has marked is never forgotten for a stranger: where all hundred are marked, the new node is not kept.
+
+Each is a row of 96 bytes, as objects would take several times as much: heard i32 (seconds on the node's own
+clock, below 0: before it started), answered u32 (the same, 0 = never), hw_model u16, SNR i16 (quarter dB),
+hops away u8 (255 = unknown), role, flags and channel u8, then length-prefixed long name (39) and short name
+(4), public key (32), next hop u8 and marks u8. Node numbers stand apart, so that finding one is a single
+search. `nodedump` writes rows to a file and reads them back.
 """
 
 import struct
@@ -18,11 +23,13 @@ if TYPE_CHECKING:
 MAX_NODES = const(100)
 LONG_NAME_SIZE = const(39)
 SHORT_NAME_SIZE = const(4)
+NEVER_S = -0x80000000  # heard_s of a node that the owner entered and that was never heard
 _KEY_SIZE = const(32)
 _HOPS_UNKNOWN = const(255)
+_ONLINE_S = const(7200)
 
 _ROW = const(96)
-_FIXED = "<IIHhBBBB"
+_FIXED = "<iIHhBBBB"
 _LONG_AT = const(16)
 _SHORT_AT = const(56)
 _KEY_AT = const(61)
@@ -42,6 +49,7 @@ KEY_CONFLICT = const(8)  # it, or somebody in its name, has announced another ke
 KEY_VERIFIED = const(16)  # by the owner
 SIGNS = const(32)  # its broadcasts were seen signed
 VIA_MQTT = const(64)  # last heard over the internet
+_OWNERS_MARKS = const(0x17)  # FAVORITE, IGNORED, MUTED, KEY_VERIFIED
 
 
 class Node(Record):
@@ -72,12 +80,18 @@ class Node(Record):
 
 
 class NodeDatabase:
-    """`now` is in milliseconds, as everywhere; rows keep seconds."""
+    """`now` is in milliseconds, as everywhere; rows keep seconds.
+
+    `changes` counts what is worth keeping over a restart, `urgent_changes` what must not be lost: first keys
+    and the owner's marks. `forgotten` counts nodes that made room for others.
+    """
 
     def __init__(self) -> None:
         self._numbers = bytearray()
         self._rows = []  # of their own, not one block: a heap in use may not have nine kilobytes in one piece
         self.forgotten = 0
+        self.changes = 0
+        self.urgent_changes = 0
 
     def __len__(self) -> int:
         return len(self._numbers) // 4
@@ -101,13 +115,28 @@ class NodeDatabase:
         new = at < 0
         if new:
             at = self._new_row(num)
+            if at < 0:
+                return False
+            self.changes += 1
         row = self._rows[at]
-        struct.pack_into("<I", row, 0, now // 1000)
+        struct.pack_into("<i", row, 0, min(now // 1000, 0x7FFFFFFF))
         if hops_away == 0 or new:  # of a relayed copy the SNR tells about the relay
             struct.pack_into("<h", row, 10, max(-128, min(127, int(snr_db * 4))))
         row[12] = _HOPS_UNKNOWN if hops_away is None else hops_away
         row[15] = channel
         return new
+
+    def public_key(self, num: int) -> bytes:
+        """The key that we keep for this node; empty: none is known."""
+        at = self._find(num)
+        if at < 0 or not self._rows[at][14] & _HAS_KEY:
+            return b""
+        return bytes(self._rows[at][_KEY_AT : _KEY_AT + _KEY_SIZE])
+
+    def has_user(self, num: int) -> bool:
+        """Whether this node has told who it is."""
+        at = self._find(num)
+        return at >= 0 and bool(self._rows[at][14] & _HAS_USER)
 
     def update_user(self, num: int, user: dict) -> bool:
         """Store names, role and key of a node that is in the database; True if that changed anything.
@@ -122,21 +151,40 @@ class NodeDatabase:
         key = user.get("public_key", b"")
         if row[14] & _HAS_KEY and row[_KEY_AT : _KEY_AT + _KEY_SIZE] != key:
             return False
+        if key and not row[14] & _HAS_KEY:
+            self.urgent_changes += 1
         before = bytes(row)
-        struct.pack_into("<H", row, 8, user.get("hw_model", 0))
-        row[13] = user.get("role", 0)
-        flags = _HAS_USER
-        if key:
-            flags |= _HAS_KEY
-            row[_KEY_AT : _KEY_AT + _KEY_SIZE] = key
-        if user.get("is_licensed"):
-            flags |= _LICENSED
-        if user.get("is_unmessagable"):
-            flags |= _UNMESSAGABLE
-        row[14] = flags
-        _put_text(row, _LONG_AT, user.get("long_name", b""))
-        _put_text(row, _SHORT_AT, user.get("short_name", b""))
-        return before != row
+        _put_user(row, user)
+        if before == row:
+            return False
+        self.changes += 1
+        return True
+
+    def put_contact(self, num: int, user: dict, verified: bool = False) -> bool:
+        """Enter a node as its owner knows it: this user, and this key, take the place of what was heard.
+
+        False when the message breaks `user_fits`, or all places are taken by what the owner has marked.
+        """
+        if not user_fits(user):
+            return False
+        at = self._find(num)
+        if at < 0:
+            at = self._new_row(num)
+            if at < 0:
+                return False
+            struct.pack_into("<i", self._rows[at], 0, NEVER_S)
+            self._rows[at][12] = _HOPS_UNKNOWN
+        row = self._rows[at]
+        _put_user(row, user)
+        marks = row[_MARKS_AT] & ~(KEY_CONFLICT | KEY_VERIFIED)
+        row[_MARKS_AT] = marks | KEY_VERIFIED if verified else marks
+        self.urgent_changes += 1
+        return True
+
+    def online(self, now: int) -> int:
+        """How many nodes were heard within two hours."""
+        oldest_s = now // 1000 - _ONLINE_S
+        return len([1 for row in self._rows if struct.unpack_from("<i", row, 0)[0] >= oldest_s])
 
     def answered_s(self, num: int) -> "int | None":
         """When this node's request for our NodeInfo was last answered; None: never, or node unknown."""
@@ -159,8 +207,14 @@ class NodeDatabase:
         at = self._find(num)
         if at < 0:
             return False
-        marks = self._rows[at][_MARKS_AT]
-        self._rows[at][_MARKS_AT] = marks | mark if on else marks & ~mark
+        before = self._rows[at][_MARKS_AT]
+        marks = before | mark if on else before & ~mark
+        if marks != before:
+            self._rows[at][_MARKS_AT] = marks
+            if (marks ^ before) & _OWNERS_MARKS:
+                self.urgent_changes += 1
+            elif (marks ^ before) != VIA_MQTT:
+                self.changes += 1
         return True
 
     def next_hop(self, num: int) -> int:
@@ -172,23 +226,42 @@ class NodeDatabase:
         """Note the neighbour over which this node is reached, or forget it with 0."""
         at = self._find(num)
         if at >= 0:
-            self._rows[at][_NEXT_HOP_AT] = low_byte
+            self._rows[at][_NEXT_HOP_AT] = low_byte & 0xFF
 
     def remove(self, num: int) -> bool:
         """Forget a node; False when it was unknown."""
         at = self._find(num)
         if at < 0:
             return False
-        self._rows.pop(at)
-        self._numbers[at * 4 : at * 4 + 4] = b""
+        self._remove_row(at)
         return True
 
     def clear(self, keep_favorites: bool = False) -> None:
         """Forget all nodes, or all but the owner's favourites."""
         for at in range(len(self) - 1, -1, -1):
             if not (keep_favorites and self._rows[at][_MARKS_AT] & FAVORITE):
-                self._rows.pop(at)
-                self._numbers[at * 4 : at * 4 + 4] = b""
+                self._remove_row(at)
+
+    def row(self, position: int) -> "tuple[int, bytearray] | None":
+        """Number and bytes of the node at a position, for `nodedump`; None past the end."""
+        if position >= len(self._rows):
+            return None
+        return struct.unpack_from("<I", self._numbers, position * 4)[0], self._rows[position]
+
+    def put_row(self, num: int, row: "bytes | bytearray") -> bool:
+        """Enter a row that `row` gave once, perhaps before a restart; False where one is held or none fits.
+
+        Whatever stands in it, what comes out again is a node: a row with impossible sizes is refused.
+        """
+        if len(row) != _ROW or not 4 <= num <= 0xFFFFFFFE or self._find(num) >= 0:
+            return False
+        if row[_LONG_AT] > LONG_NAME_SIZE or row[_SHORT_AT] > SHORT_NAME_SIZE:
+            return False
+        if len(self) >= MAX_NODES or 7 < row[12] < _HOPS_UNKNOWN:
+            return False
+        self._rows.append(bytearray(row))
+        self._numbers += struct.pack("<I", num)
+        return True
 
     def _find(self, num: int) -> int:
         key = struct.pack("<I", num)
@@ -200,21 +273,32 @@ class NodeDatabase:
         return -1
 
     def _new_row(self, num: int) -> int:
+        """Position of an empty row for a node that is not in the database; -1 where none may be given up."""
         if len(self) < MAX_NODES:
             self._rows.append(bytearray(_ROW))
             self._numbers += struct.pack("<I", num)
             return len(self) - 1
-        at = 0
-        oldest = None
+        at = -1
+        least = (0, 0)
         for position in range(MAX_NODES):
-            heard_s = struct.unpack_from("<I", self._rows[position], 0)[0]
-            if oldest is None or heard_s < oldest:
+            row = self._rows[position]
+            if row[_MARKS_AT] & _OWNERS_MARKS:
+                continue
+            usefulness = (row[14] & _HAS_USER, struct.unpack_from("<i", row, 0)[0])
+            if at < 0 or usefulness < least:
                 at = position
-                oldest = heard_s
+                least = usefulness
+        if at < 0:
+            return -1
         struct.pack_into("<I", self._numbers, at * 4, num)
         self._rows[at][:] = bytes(_ROW)
         self.forgotten += 1
         return at
+
+    def _remove_row(self, at: int) -> None:
+        self._rows.pop(at)
+        self._numbers[at * 4 : at * 4 + 4] = b""
+        self.urgent_changes += 1
 
     def _node(self, at: int) -> Node:
         row = self._rows[at]
@@ -237,6 +321,23 @@ class NodeDatabase:
         num = struct.unpack_from("<I", self._numbers, at * 4)[0]
         hops_away = None if hops == _HOPS_UNKNOWN else hops
         return Node(num, heard_s, quarters / 4, hops_away, channel, user, row[_MARKS_AT])
+
+
+def _put_user(row: bytearray, user: dict) -> None:
+    key = user.get("public_key", b"")
+    flags = _HAS_USER
+    if key:
+        flags |= _HAS_KEY
+        row[_KEY_AT : _KEY_AT + _KEY_SIZE] = key
+    if user.get("is_licensed"):
+        flags |= _LICENSED
+    if user.get("is_unmessagable"):
+        flags |= _UNMESSAGABLE
+    row[14] = flags
+    struct.pack_into("<H", row, 8, user.get("hw_model", 0))
+    row[13] = user.get("role", 0)
+    _put_text(row, _LONG_AT, user.get("long_name", b""))
+    _put_text(row, _SHORT_AT, user.get("short_name", b""))
 
 
 def _put_text(row: bytearray, at: int, text: bytes) -> None:

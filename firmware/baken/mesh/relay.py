@@ -74,7 +74,8 @@ class Relay:
         if is_retransmission(packet):
             if waiting is None:
                 opened = self._opener.open(packet)
-                self.relay(packet, frame, opened.data if opened else None, snr_db, now)
+                if not self._opener.refused_as_false:
+                    self.relay(packet, frame, opened.data if opened else None, snr_db, now)
             return
         if packet.hop_limit > self._history.hop_limit(at):
             self._history.raise_hop_limit(at, packet.hop_limit)
