@@ -36,7 +36,7 @@ class ChannelAccess:
     def configure(self, config: "MeshConfig") -> None:
         """Take another modem, band or role; what was spent stays spent."""
         self.modem = config.modem()
-        self.budget.set_limit(100 if config.override_duty_cycle else config.band().duty_percent)
+        self.budget.set_limit(config.duty_permille())
         self.contention = Contention(self.modem, config.role, self._rand)
 
     def airtime_ms(self, frame: bytes) -> int:
