@@ -28,10 +28,15 @@ class Opened(Record):
 
 
 class Opener:
-    """Opens packets for one node."""
+    """Opens packets for one node.
+
+    `refusal` tells why `open` gave None: "no-key" for a public-key message of a node whose key we do not
+    have, else "undecryptable".
+    """
 
     def __init__(self, config: "MeshConfig", nodes: "NodeDatabase") -> None:
         self._nodes = nodes
+        self.refusal = ""
         self.configure(config)
 
     def configure(self, config: "MeshConfig") -> None:
@@ -42,4 +47,8 @@ class Opener:
     def open(self, packet: "Packet") -> "Opened | None":
         """The packet's content, or None where no key of ours fits."""
         data, channel = open_data(self.secrets, packet)
-        return None if data is None else Opened(data, channel)
+        if data is None:
+            is_sealed = packet.channel_hash == 0 and packet.to == self._config.node_num
+            self.refusal = "no-key" if is_sealed else "undecryptable"
+            return None
+        return Opened(data, channel)
