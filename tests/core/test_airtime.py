@@ -213,3 +213,29 @@ def test_the_device_keeps_its_hour_on_the_flash():
     store.set("duty", b"short")
     assert DutyKeeper(DutyBudget(100), store, 0).failed == 1
     assert len(store.get("duty") or b"") == DUMP_SIZE
+
+
+def test_what_nobody_waits_for_keeps_off_a_crowded_channel():
+    for load_ms, polite, quiet in ((14_999, True, True), (15_000, False, True), (24_000, False, False)):
+        access = make_node(0x1000).access
+        access.utilisation.spend(load_ms, 1000)
+        assert (access.is_polite(1000), access.is_quiet_enough(1000)) == (polite, quiet), load_ms
+        assert access.allows_telemetry(1000) == polite
+
+
+def test_our_own_telemetry_leaves_half_of_the_hour_to_others_packets():
+    for spent_ms, allowed in ((179_999, True), (180_000, False)):
+        access = make_node(0x1000).access
+        access.budget.spend(spent_ms, 0)
+        assert access.allows_telemetry(0) == allowed
+        assert access.is_polite(0)
+    free = make_node(0x1000, override_duty_cycle=True).access
+    free.budget.spend(1_000_000, 0)
+    assert free.allows_telemetry(0)
+
+
+def test_a_narrower_region_has_a_smaller_hour():
+    access = make_node(0x1000, region=15).access
+    assert access.budget.limit_ms == 36_000
+    access.configure(make_node(0x1000).config)
+    assert access.budget.limit_ms == 360_000

@@ -209,6 +209,8 @@ class MeshNode:
         if is_ours:
             if received.portnum == ROUTING_APP:
                 self._receive_routing(header.sender, data)
+            elif data.get("request_id"):
+                self.cancel(data["request_id"])  # an answer tells that the question arrived
             elif received.portnum == TRACEROUTE_APP and data.get("want_response"):
                 answered = self._answer_trace(header, received, now)
             if not answered:
@@ -227,8 +229,8 @@ class MeshNode:
         data = dict(opened.data)
         try:
             data["payload"] = extend(header, data, None, snr_db)
-        except RemoteProtocolError as error:
-            self._count(error.cause)
+        except RemoteProtocolError:
+            self._count("bad-route")
             data.pop("want_response", None)  # nothing to answer
         return Opened(data, opened.channel, opened.pki, opened.signed)
 
@@ -307,7 +309,8 @@ class MeshNode:
 
         `pki`: seal between our key pair and the addressee's; None decides as a stock node would.
         `hop_start` above `hop_limit` marks a packet that is served or sent on, not a retransmission. With
-        `want_ack` it is sent up to three times. What becomes of it comes as Acknowledged or GaveUp.
+        `want_ack` it is sent up to three times. What becomes of it is told as Acknowledged or GaveUp, or by
+        the answer itself.
         """
         if hop_limit is None:
             hop_limit = self.config.hop_limit
