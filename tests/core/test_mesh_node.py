@@ -28,6 +28,7 @@ from baken.wire.messages import (
     ROUTING_APP,
     TELEMETRY_APP,
     TEXT_MESSAGE_APP,
+    TRACEROUTE_APP,
     USER,
     WAYPOINT_APP,
 )
@@ -516,16 +517,19 @@ def test_garbage_under_our_own_key_is_counted_and_nothing_else():
     for i in range(600):
         data = bytes([rand(256) for _ in range(rand(100))])
         if i % 3:
-            portnum = (ROUTING_APP, NODEINFO_APP, 0, 511, 512)[rand(5)]
+            portnum = (ROUTING_APP, NODEINFO_APP, 0, 511, 512, TRACEROUTE_APP)[rand(6)]
             fields = {"portnum": portnum, "payload": data, "want_response": True, "request_id": i}
             data = protobuf.encode(DATA, fields)
         sender = 0x2000 + rand(5)
         to = (0x1000, 0xFFFFFFFF, 0x3000)[rand(3)]
-        header = packet.Packet(to, sender, i + 1, crypt(DEFAULT_KEY, i + 1, sender, data), 3, 3, 8, True)
+        sealed = crypt(DEFAULT_KEY, i + 1, sender, data)
+        bytes_of_hops = (0, rand(256))[rand(2)], rand(256)
+        header = packet.Packet(to, sender, i + 1, sealed, rand(4), 3, 8, True, False, *bytes_of_hops)
         node.receive_frame(packet.encode(header), -90, 5, i * 2000)
         _drain(node, i * 2000)
     assert node.counters["bad-user"] > 0
     assert node.counters["bad-routing"] > 0
+    assert node.counters["bad-route"] > 0
     assert node.counters["received"] + node.counters["undecryptable"] == 600
 
 

@@ -185,6 +185,23 @@ def _hear_opaque(node, sender):
     node.receive_frame(packet.encode(header), -90, 0, 1000)
 
 
+def test_two_neighbours_who_know_the_way_do_not_acknowledge_each_other_for_ever():
+    ether = Ether([make_node(0x1010), make_node(0x1011)], everyone(2))
+    ether.run(80_000)
+    for _ in range(3):
+        for sender in (0, 1):
+            before = len(ether.frames)
+            packet_id = ether.nodes[sender].send(
+                TEXT_MESSAGE_APP, b"hoi", ether.now, to=0x1011 - sender, want_ack=True
+            )
+            ether.run(60_000)
+            headers = [packet.decode(frame) for _, _, frame in ether.frames[before:]]
+            assert [(h.hop_start, h.want_ack) for h in headers] == [(3, True), (2, True), (0, False)]
+            assert headers[0].id == packet_id
+    assert ether.nodes[0].nodes.next_hop(0x1011) == 0x11
+    assert ether.nodes[1].nodes.next_hop(0x1010) == 0x10
+
+
 def test_others_packets_leave_room_for_our_own_to_be_repeated():
     node = make_node(0x1001)
     node.next_event(0)
