@@ -149,6 +149,15 @@ def test_a_packet_is_not_sent_back_to_the_relay_it_came_from():
         assert node.access.queue.find(packet_key(0x3000, relay)).next_hop == next_hop
 
 
+def test_the_addressee_does_not_relay_its_own_packet_when_a_relay_falls_back_to_the_flood():
+    for to, relays in ((0x1001, 0), (0x2000, 1)):
+        node = make_node(0x1001)
+        for next_hop in (0x77, 0):
+            header = packet.Packet(to, 0x3000, 9, b"opaque", 2, 3, 99, next_hop=next_hop, relay_node=0x45)
+            node.receive_frame(packet.encode(header), -90, 0, 1000)
+        assert len(node.access.queue) == relays
+
+
 def test_only_answers_to_what_we_carried_teach_a_way():
     asked = packet_key(0x1000, 77)
     for carried, relayers, hops, relay, learned in (

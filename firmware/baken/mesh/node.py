@@ -169,9 +169,9 @@ class MeshNode:
             self._tell(Acknowledged(header.id, self.config.node_num))
 
     def _hear_again(self, header: Packet, at: int, frame: bytes, snr_db: float, now: int) -> None:
-        if is_retransmission(header) and header.to == self.config.node_num:
-            # The sender has not heard our acknowledgement.
-            if header.want_ack:
+        if header.to == self.config.node_num:
+            if header.want_ack and is_retransmission(header):
+                # The sender has not heard our acknowledgement.
                 opened = self._opener.open(header)
                 if opened is not None:
                     self._send_routing(ERROR_NONE, header, self._answer_channel(opened), 0, False, now)
