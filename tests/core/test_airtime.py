@@ -1,8 +1,12 @@
 """Airtime as a budget: the duty cycle of one hour, the load of one minute, and a node that keeps to them."""
 
-from _ether import Ether, everyone, make_node
+from _ether import Ether, everyone, make_node, seeded
+from _vectors import cause_of
 
-from baken.mesh.airtime import ChannelUtilisation, DutyBudget
+from baken.device.duty import DutyKeeper
+from baken.mesh.airtime import DUMP_SIZE, SAVE_STEP_MS, ChannelUtilisation, DutyBudget
+from baken.noticeboard.store import MemoryStore
+from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIVATE_APP, ROLE_CLIENT_HIDDEN
 
 _MINUTE_MS = 60_000
@@ -10,7 +14,7 @@ _HOUR_MS = 3_600_000
 
 
 def test_ten_percent_of_an_hour_is_360_seconds():
-    budget = DutyBudget(10)
+    budget = DutyBudget(100)
     assert budget.limit_ms == 360_000
     assert budget.allow(360_000, 0)
     assert not budget.allow(360_001, 0)
@@ -21,7 +25,7 @@ def test_ten_percent_of_an_hour_is_360_seconds():
 
 
 def test_airtime_is_forgotten_after_an_hour_minute_by_minute():
-    budget = DutyBudget(10)
+    budget = DutyBudget(100)
     start = 7 * _HOUR_MS + 12_345
     budget.spend(1000, start)
     budget.spend(2000, start + _MINUTE_MS)
@@ -32,14 +36,14 @@ def test_airtime_is_forgotten_after_an_hour_minute_by_minute():
 
 def test_a_long_silence_empties_the_budget_whatever_its_length():
     for silence_ms in (_HOUR_MS, _HOUR_MS + 1, 2 * _HOUR_MS, 1000 * _HOUR_MS + 59 * _MINUTE_MS):
-        budget = DutyBudget(10)
+        budget = DutyBudget(100)
         budget.spend(360_000, 10 * _MINUTE_MS)
         assert not budget.allow(1, 10 * _MINUTE_MS)
         assert budget.spent_ms(10 * _MINUTE_MS + silence_ms) == 0, silence_ms
 
 
 def test_utilisation_is_the_share_of_the_hour():
-    budget = DutyBudget(10)
+    budget = DutyBudget(100)
     budget.spend(36_000, 0)
     assert abs(budget.utilisation(0) - 1.0) < 0.001
 
@@ -117,3 +121,122 @@ def test_relays_count_against_the_budget_as_well():
     assert len(ether.heard(1)) == 1
     assert ether.sent(1) == []
     assert nodes[1].counters["duty-cycle"] == 1
+
+
+def _restarted(budget, at, now=0):
+    """The budget of a node that went down at `at` and came up with a clock that says `now`."""
+    restored = DutyBudget(100)
+    restored.restore(budget.dump(at), now)
+    return restored
+
+
+def test_a_restart_does_not_give_a_new_hour():
+    budget = DutyBudget(100)
+    start = 5 * _HOUR_MS
+    budget.spend(50_001, start)
+    budget.spend(60_000, start + 40 * _MINUTE_MS)
+    restored = _restarted(budget, start + 40 * _MINUTE_MS, 1234)
+    assert restored.spent_ms(1234) == 50_002 + 60_000 + SAVE_STEP_MS
+    assert not restored.allow(240_000, 1234)
+    assert restored.spent_ms(20 * _MINUTE_MS) == 60_000 + SAVE_STEP_MS  # each minute leaves when it is due
+    assert restored.spent_ms(_HOUR_MS) == 0
+
+
+def test_power_that_fails_at_any_moment_never_lets_a_node_exceed_its_hour():
+    for seed in range(1, 30):
+        rand = seeded(seed)
+        budget = DutyBudget(100)
+        saved = budget.dump(0)
+        sent = []  # (true time, ms) of what really went out
+        true_ms = boot_ms = 0
+        writes = 0
+        while true_ms < 3 * _HOUR_MS:
+            true_ms += rand(8000)
+            now = true_ms - boot_ms
+            airtime_ms = 200 + rand(2000)
+            if budget.allow(airtime_ms, now):
+                budget.spend(airtime_ms, now)
+                sent.append((true_ms, airtime_ms))
+            if budget.should_save(now):
+                saved = budget.dump(now)
+                writes += 1
+            if rand(400) == 0:
+                true_ms += rand(30) * _MINUTE_MS
+                boot_ms = true_ms
+                budget = DutyBudget(100)
+                budget.restore(saved, 0)
+            within = sum([ms for at, ms in sent if at > true_ms - 59 * _MINUTE_MS])
+            assert within <= 360_000, (seed, true_ms)
+        assert writes < 3 * 72 + 40, seed
+
+
+def test_restarts_without_sending_cost_one_margin_only():
+    budget = DutyBudget(100)
+    budget.spend(50_000, 0)
+    saved = budget.dump(0)
+    for _ in range(50):
+        budget = DutyBudget(100)
+        budget.restore(saved, 0)
+        assert not budget.should_save(0)
+    assert budget.spent_ms(0) == 50_000 + SAVE_STEP_MS
+    budget.spend(100, 0)
+    assert budget.should_save(0)
+
+
+def test_an_hour_that_has_passed_is_saved_too_so_that_no_restart_brings_it_back():
+    budget = DutyBudget(100)
+    budget.spend(300_000, 0)
+    budget.dump(0)
+    assert not budget.should_save(30 * _MINUTE_MS)
+    assert budget.should_save(_HOUR_MS)
+    assert _restarted(budget, _HOUR_MS).spent_ms(0) == SAVE_STEP_MS
+
+
+def test_saved_airtime_of_another_size_is_refused():
+    assert cause_of(LocalProtocolError, DutyBudget(100).restore, bytes(119), 0) == "duty-dump"
+
+
+def test_the_device_keeps_its_hour_on_the_flash():
+    store = MemoryStore()
+    first = DutyBudget(100)
+    keeper = DutyKeeper(first, store, 0)
+    assert first.spent_ms(0) == 0  # the very first start
+    written = store.get("duty")
+    first.spend(SAVE_STEP_MS, 0)
+    keeper.keep(0)
+    assert store.get("duty") == written
+    first.spend(1, 0)
+    keeper.keep(0)
+    assert store.get("duty") != written
+    second = DutyBudget(100)
+    assert DutyKeeper(second, store, 0).failed == 0
+    assert second.spent_ms(0) == SAVE_STEP_MS + 2 + SAVE_STEP_MS
+    store.set("duty", b"short")
+    assert DutyKeeper(DutyBudget(100), store, 0).failed == 1
+    assert len(store.get("duty") or b"") == DUMP_SIZE
+
+
+def test_what_nobody_waits_for_keeps_off_a_crowded_channel():
+    for load_ms, polite, quiet in ((14_999, True, True), (15_000, False, True), (24_000, False, False)):
+        access = make_node(0x1000).access
+        access.utilisation.spend(load_ms, 1000)
+        assert (access.is_polite(1000), access.is_quiet_enough(1000)) == (polite, quiet), load_ms
+        assert access.allows_own_news(1000) == polite
+
+
+def test_our_own_telemetry_leaves_half_of_the_hour_to_others_packets():
+    for spent_ms, allowed in ((179_999, True), (180_000, False)):
+        access = make_node(0x1000).access
+        access.budget.spend(spent_ms, 0)
+        assert access.allows_own_news(0) == allowed
+        assert access.is_polite(0)
+    free = make_node(0x1000, override_duty_cycle=True).access
+    free.budget.spend(1_000_000, 0)
+    assert free.allows_own_news(0)
+
+
+def test_a_narrower_region_has_a_smaller_hour():
+    access = make_node(0x1000, region=15).access
+    assert access.budget.limit_ms == 36_000
+    access.configure(make_node(0x1000).config)
+    assert access.budget.limit_ms == 360_000

@@ -8,22 +8,29 @@ from _vectors import from_hex, rows
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MAX_EVENTS, MeshNode
-from baken.mesh.nodedb import MAX_NODES
+from baken.mesh.nodedb import IGNORED, MAX_NODES
 from baken.mesh.queue import QUEUE_SIZE
-from baken.wire import packet, protobuf
+from baken.wire import modem, packet, protobuf
 from baken.wire.channel import DEFAULT_KEY, crypt
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import (
     DATA,
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
+    ERROR_NO_INTERFACE,
+    ERROR_NO_RESPONSE,
+    ERROR_PKI_UNKNOWN_PUBKEY,
     NODEINFO_APP,
     POSITION_APP,
     PRIVATE_APP,
+    ROLE_CLIENT_MUTE,
     ROLE_ROUTER,
     ROUTING_APP,
+    TELEMETRY_APP,
     TEXT_MESSAGE_APP,
+    TRACEROUTE_APP,
     USER,
+    WAYPOINT_APP,
 )
 
 _HOUR_MS = 3_600_000
@@ -245,15 +252,108 @@ def test_an_acknowledgement_that_got_lost_is_given_again():
     assert ether.told(0, "Acknowledged")[0].packet_id == packet_id
 
 
-def test_what_cannot_be_read_is_not_acknowledged_however_often_it_comes():
-    ether = _pair()
-    header = packet.Packet(
-        0x1001, 0x1000, 77, b"\xff" * 20, 3, 3, 0, want_ack=True
-    )  # as a public-key message
+def test_a_sealed_message_of_a_node_whose_key_we_lack_is_refused_once():
+    ether = _pair(private_key=bytes([7]) * 32)
+    header = packet.Packet(0x1001, 0x1000, 77, b"\xff" * 20, 3, 3, 0, want_ack=True)
     for _ in range(3):
         ether.nodes[1].receive_frame(packet.encode(header), -90, 3, ether.now)
         ether.run(3000)
-    assert ether.frames == []
+    assert len(ether.sent(1)) == 1
+    assert [event.error for event in ether.told(0, "GaveUp")] == [ERROR_PKI_UNKNOWN_PUBKEY]
+
+
+def test_what_cannot_be_read_and_does_not_ask_for_an_answer_gets_none():
+    for channel_hash in (0, 0x55):
+        ether = _pair()
+        header = packet.Packet(0x1001, 0x1000, 77, b"\xff" * 20, 3, 3, channel_hash)
+        ether.nodes[1].receive_frame(packet.encode(header), -90, 3, ether.now)
+        ether.run(3000)
+        assert ether.frames == []
+
+
+def test_a_question_that_nobody_here_answers_is_refused_but_not_a_question_to_everybody():
+    for to, refusals in ((0x1001, [ERROR_NO_RESPONSE]), (0xFFFFFFFF, [])):
+        ether = _pair()
+        ether.nodes[0].send(WAYPOINT_APP, b"", ether.now, to=to, want_response=True)
+        ether.run(5000)
+        assert [event.error for event in ether.told(0, "GaveUp")] == refusals
+    ether = _pair()
+    ether.nodes[0].send(TELEMETRY_APP, b"", ether.now, to=0x1001, want_response=True)
+    ether.run(5000)
+    assert ether.told(0, "GaveUp") == []
+
+
+def test_a_node_whose_transmitter_is_off_hears_sends_nothing_and_says_so():
+    ether = Ether([make_node(0x1000), make_node(0x1001, tx_enabled=False)], everyone(2))
+    ether.run(1000)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    packet_id = ether.nodes[1].send(TEXT_MESSAGE_APP, b"hoi", ether.now, want_ack=True)
+    ether.run(40_000)
+    assert len(ether.heard(1)) == 1
+    assert ether.sent(1) == []
+    given_up = ether.told(1, "GaveUp")
+    assert (given_up[0].packet_id, given_up[0].error) == (packet_id, ERROR_NO_INTERFACE)
+    assert ether.nodes[1].counters["tx-disabled"] >= 2
+
+
+def test_a_node_without_a_region_is_deaf_and_dumb_until_it_gets_one():
+    ether = Ether([make_node(0x1000), make_node(0x1001, region=0)], everyone(2))
+    ether.run(1000)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.nodes[1].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.run(5000)
+    assert (ether.heard(1), ether.sent(1), ether.heard(0)) == ([], [], [])
+    assert ether.nodes[1].counters["region-unset"] == 1
+    ether.nodes[1].configure(make_node(0x1001).config, ether.now)
+    ether.nodes[1].send(TEXT_MESSAGE_APP, b"nu wel", ether.now)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"nu wel", ether.now)
+    ether.run(10_000)
+    assert len(ether.heard(0)) == len(ether.heard(1)) == 1
+
+
+def test_switching_the_transmitter_off_empties_the_queue():
+    node = make_node(0x1000)
+    node.next_event(0)
+    ids = [node.send(TEXT_MESSAGE_APP, b"hoi", 1000) for _ in range(3)]
+    node.configure(make_node(0x1000, tx_enabled=False).config, 1000)
+    events = []
+    for now in range(1000, 3000, 10):
+        events += _drain(node, now)
+    assert [(event.packet_id, event.error) for event in events] == [(i, ERROR_NO_INTERFACE) for i in ids]
+    assert node.free_places() == QUEUE_SIZE
+
+
+def test_another_role_number_and_modem_take_effect_at_once():
+    ether = Ether([make_node(0x1000), make_node(0x1001)], everyone(2))
+    ether.run(1000)
+    changed = MeshConfig(0x2002, b"Node", b"N", role=ROLE_CLIENT_MUTE, preset=modem.MEDIUM_FAST)
+    ether.nodes[1].configure(changed, ether.now)
+    assert ether.nodes[1].modem == changed.modem()
+    assert ether.nodes[1].access.contention.slot_ms == 12
+    opaque = packet.Packet(0xFFFFFFFF, 0x1000, 9, b"opaque", channel_hash=99)
+    ether.nodes[1].receive_frame(packet.encode(opaque), -90, 3, ether.now)
+    ether.nodes[1].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.run(5000)
+    sent = [packet.decode(frame) for frame in ether.sent(1)]
+    assert [(header.sender, header.relay_node) for header in sent] == [(0x2002, 0x02)]
+
+
+def test_nodes_that_are_ignored_by_setting_or_by_their_owner_are_not_heard_nor_relayed():
+    ether = Ether([make_node(0x1000), make_node(0x1001, ignore_incoming=(0x1000,))], everyone(2))
+    ether.run(1000)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.run(5000)
+    assert (ether.heard(1), ether.sent(1)) == ([], [])
+    assert ether.nodes[1].counters["ignored"] == 1
+    ether.nodes[1].configure(make_node(0x1001).config, ether.now)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.run(5000)
+    assert len(ether.heard(1)) == 1
+    ether.nodes[1].nodes.set_mark(0x1000, IGNORED, True)
+    ether.nodes[0].send(TEXT_MESSAGE_APP, b"hoi", ether.now)
+    ether.run(5000)
+    assert len(ether.heard(1)) == 1
+    assert ether.nodes[1].counters["ignored"] == 2
 
 
 def test_an_answer_over_relays_gets_enough_hops_to_come_back():
@@ -335,7 +435,7 @@ def test_a_request_for_our_name_is_answered_once_in_twelve_hours():
         asked = ether.nodes[0].send(NODEINFO_APP, own, ether.now, to=0x1001, want_response=True)
         ether.run(5000)
     assert len(ether.sent(0)) == 2
-    assert len(ether.sent(1)) == 1
+    assert len(ether.heard(0, NODEINFO_APP)) == 1
     assert _data_of(ether.sent(0)[0])["bitfield"] == 2
     answer = ether.heard(0, NODEINFO_APP)[0]
     assert answer.data["request_id"] != asked
@@ -417,16 +517,19 @@ def test_garbage_under_our_own_key_is_counted_and_nothing_else():
     for i in range(600):
         data = bytes([rand(256) for _ in range(rand(100))])
         if i % 3:
-            portnum = (ROUTING_APP, NODEINFO_APP, 0, 511, 512)[rand(5)]
+            portnum = (ROUTING_APP, NODEINFO_APP, 0, 511, 512, TRACEROUTE_APP)[rand(6)]
             fields = {"portnum": portnum, "payload": data, "want_response": True, "request_id": i}
             data = protobuf.encode(DATA, fields)
         sender = 0x2000 + rand(5)
         to = (0x1000, 0xFFFFFFFF, 0x3000)[rand(3)]
-        header = packet.Packet(to, sender, i + 1, crypt(DEFAULT_KEY, i + 1, sender, data), 3, 3, 8, True)
+        sealed = crypt(DEFAULT_KEY, i + 1, sender, data)
+        bytes_of_hops = (0, rand(256))[rand(2)], rand(256)
+        header = packet.Packet(to, sender, i + 1, sealed, rand(4), 3, 8, True, False, *bytes_of_hops)
         node.receive_frame(packet.encode(header), -90, 5, i * 2000)
         _drain(node, i * 2000)
     assert node.counters["bad-user"] > 0
     assert node.counters["bad-routing"] > 0
+    assert node.counters["bad-route"] > 0
     assert node.counters["received"] + node.counters["undecryptable"] == 600
 
 

@@ -56,7 +56,8 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 def _message(table: Any, depth: int = 3) -> st.SearchStrategy[bytes]:
     """Encodings of a message in which every field may be there, absent, doubled or absurd."""
-    fields: list[Any] = list(table() if callable(table) else table)
+    columns: Any = table() if callable(table) else table
+    fields: list[Any] = list(columns)
 
     def field(entry: Any) -> st.SearchStrategy[bytes]:
         kind = entry[2].rstrip("?|").removesuffix("[]")

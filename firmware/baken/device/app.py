@@ -15,6 +15,7 @@ import sys
 from baken import __version__
 from baken.compat import const
 from baken.device import reporter, settings, views
+from baken.device.duty import DutyKeeper
 from baken.device.flash import FlashStore
 from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
@@ -39,7 +40,7 @@ _IDLE_MS = const(600000)
 _SERIAL_RETRY_MS = const(50)
 _SYNC_WORD = const(0x2B)
 _PREAMBLE_SYMBOLS = const(16)
-_POWER_DBM = const(22)
+_CHIP_POWER_DBM = const(22)  # an SX1262 without an amplifier
 _DIGEST_SIZE = const(43)  # bytes on the air, the largest usual digest
 _EXPIRE_MS = const(60000)
 
@@ -63,6 +64,7 @@ class Node:
         self._mesh = MeshNode(self._settings.mesh, self._rand)
         self._node_file = NodeFile(board.FLASH, self._mesh.nodes)
         self._node_file.load(now, self._timekeeper.unix_s())
+        self._duty = DutyKeeper(self._mesh.budget, self._store, now)
         self._gossip = gossip.Gossip(
             self._replica, gossip_settings(self._settings), self._mesh.modem.airtime_ms, self._rand, now
         )
@@ -103,19 +105,24 @@ class Node:
         """Until the power fails."""
         gc.collect()
         gc.threshold(gc.mem_free() // 2)  # before what lives long is scattered between garbage
-        modem = self._mesh.modem
+        self._tune()
+        await self._show_start()
+        await asyncio.gather(
+            self._receive(), self._send(), self._talk(), self._show(), self._press(), self._wait()
+        )
+
+    def _tune(self):
+        """Set the radio as the mesh's settings have it."""
+        config = self._mesh.config
+        modem = config.modem()
         self._board.radio.configure(
-            self._settings.mesh.frequency_hz(),
+            config.frequency_hz(),
             modem.bandwidth_hz,
             modem.spreading_factor,
             modem.coding_rate,
             _PREAMBLE_SYMBOLS,
             _SYNC_WORD,
-            _POWER_DBM,
-        )
-        await self._show_start()
-        await asyncio.gather(
-            self._receive(), self._send(), self._talk(), self._show(), self._press(), self._wait()
+            min(config.tx_power_dbm(), _CHIP_POWER_DBM),
         )
 
     # --- tasks: each waits for one piece of hardware
@@ -143,6 +150,7 @@ class Node:
                 self._log("radio error %s" % error)
             if is_sent:
                 self._mesh.transmitted(self._now())
+                self._duty.keep(self._now())
             else:
                 self._mesh.channel_busy(self._now())
             self._run(self._now())
@@ -331,6 +339,7 @@ class Node:
         self._expire_at = now + _EXPIRE_MS
         self._mesh.presence.battery_percent = self._board.battery.percent()
         self._node_file.save(now, self._timekeeper.unix_s())
+        self._duty.keep(now)
         if self._store.full != self._told_full:
             self._told_full = self._store.full
             self._log("flash is full, %d writes had no room" % self._store.full)

@@ -55,7 +55,9 @@ class Settings:
             private_key=unhexlify(values["private"]),
             is_unmessagable=self.is_router,
         )
-        self.mesh.frequency_hz()  # the keys are of a right length and the preset fits the band, or it raises
+        self.mesh.secrets()  # the keys are of a right length, or it raises
+        if self.mesh.modem() != self.preset.modem:
+            raise ValueError("preset %s is too wide for the region" % self.preset.name)
 
 
 def load(path):

@@ -12,18 +12,18 @@ from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, ERROR_NO_INTERFACE
 from baken.wire.packet import MAX_FRAME
 
+_POLITE_PERCENT = const(25)
+_CROWDED_PERCENT = const(40)
+
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from baken.mesh.config import MeshConfig
 
-_POLITE_PERCENT = const(25)
-_QUIET_PERCENT = const(40)
-
 
 class ChannelAccess:
-    """`refused` lists (own frame, Routing.Error) that will not be sent; the owner takes them out."""
+    """`refused` lists (frame, Routing.Error) that will not be sent; the owner takes them out."""
 
     def __init__(self, config: "MeshConfig", rand: "Callable[[int], int]", counters: dict) -> None:
         self.budget = DutyBudget()
@@ -35,12 +35,14 @@ class ChannelAccess:
         self.refused = []
         self._counters = counters
         self._fire_at = None  # when the channel is tried next
+        self._held = None  # the frame that holds back until then; another may come first
 
     def configure(self, config: "MeshConfig") -> None:
         """Take another modem, band or role; what was spent stays spent."""
         self.modem = config.modem()
-        self.budget.set_limit(100 if config.override_duty_cycle else config.band().duty_percent)
+        self.budget.set_limit(config.duty_permille())
         self.contention = Contention(self.modem, config.role, self._rand)
+        self._can_transmit = config.can_transmit()
 
     def airtime_ms(self, frame: bytes) -> int:
         """Time on air of a frame; what is too long to be one counts as the longest."""
@@ -52,18 +54,9 @@ class ChannelAccess:
         self.utilisation.spend(airtime_ms, now)
         return airtime_ms
 
-    def is_polite(self, now: int) -> bool:
-        """Whether the channel is free enough for what nobody waits for."""
-        return self.utilisation.percent(now) < _POLITE_PERCENT
-
-    def is_quiet_enough(self, now: int) -> bool:
-        """Whether the channel is free enough to answer a question about ourselves."""
-        return self.utilisation.percent(now) < _QUIET_PERCENT
-
     def put(self, item: Queued, now: int) -> bool:
         """Queue a frame; False when it is refused at once."""
-        if not self.budget.allow(self.airtime_ms(item.frame), now):
-            self._refuse(item, ERROR_DUTY_CYCLE_LIMIT, "duty-cycle")
+        if not self._allow(item, now):
             return False
         evicted = self.queue.put(item, self.offered)
         if evicted is not None:
@@ -80,32 +73,34 @@ class ChannelAccess:
 
     def start_timer(self, now: int) -> None:
         """Wait for our turn if something is queued, unless a wait is running."""
-        if self.offered is not None or self._fire_at is not None:
+        if self.offered is not None or (self._fire_at is not None and self._held is None):
             return
         front = self.queue.front(now)
-        if front is None:
+        if front is None or front is self._held:
             return
-        if front.snr_db is None:
-            delay_ms = self.contention.own_ms(self.utilisation.percent(now))
+        self._held = front if front.not_before > now else None
+        if self._held is not None:  # two that hold back until the same moment must not start in the same slot
+            self._fire_at = front.not_before + self.contention.own_ms(self.utilisation.percent(now))
+        elif front.snr_db is None:
+            self._fire_at = now + self.contention.own_ms(self.utilisation.percent(now))
         else:
-            delay_ms = self.contention.relay_ms(front.snr_db)
-        self._fire_at = max(now + delay_ms, front.not_before)
+            self._fire_at = now + self.contention.relay_ms(front.snr_db)
 
     def next_offer(self, now: int) -> "Queued | None":
         """The frame whose turn it is; answer with `busy` or `transmitted`."""
         while self.offered is None and self._fire_at is not None and now >= self._fire_at:
             self._fire_at = None
+            self._held = None
             front = self.queue.front(now)
             if front is None:
                 return None
             if front.not_before > now:
-                self._fire_at = front.not_before
+                self.start_timer(now)
                 return None
-            if self.budget.allow(self.airtime_ms(front.frame), now):
+            if self._allow(front, now):
                 self.offered = front
                 return front
             self.queue.remove(front)
-            self._refuse(front, ERROR_DUTY_CYCLE_LIMIT, "duty-cycle")
             self.start_timer(now)
         return None
 
@@ -130,7 +125,34 @@ class ChannelAccess:
         """When `next_offer` may have something."""
         return self._fire_at
 
+    # How much we may take of the channel
+
+    def is_polite(self, now: int) -> bool:
+        """Whether the channel is free enough for what nobody waits for: below 25 % in the last minute."""
+        return self.utilisation.percent(now) < _POLITE_PERCENT
+
+    def is_quiet_enough(self, now: int) -> bool:
+        """Whether it is free enough for an answer that can wait, as a NodeInfo: below 40 %."""
+        return self.utilisation.percent(now) < _CROWDED_PERCENT
+
+    def allows_own_news(self, now: int) -> bool:
+        """Whether what we tell of ourselves may go out: politely, and with half of our hour still free."""
+        return self.is_polite(now) and self.has_half_left(now)
+
+    def has_half_left(self, now: int) -> bool:
+        """Whether half of our hour is still free: the rest is kept for messages."""
+        return 2 * self.budget.spent_ms(now) < self.budget.limit_ms
+
+    def _allow(self, item: Queued, now: int) -> bool:
+        if not self._can_transmit:
+            self._refuse(item, ERROR_NO_INTERFACE, "tx-disabled")
+        elif not self.budget.allow(self.airtime_ms(item.frame), now):
+            self._refuse(item, ERROR_DUTY_CYCLE_LIMIT, "duty-cycle")
+        else:
+            return True
+        return False
+
     def _refuse(self, item: Queued, error: int, cause: str) -> None:
         self._counters[cause] = self._counters.get(cause, 0) + 1
-        if item.own and len(self.refused) < QUEUE_SIZE:
+        if len(self.refused) < QUEUE_SIZE:
             self.refused.append((item, error))

@@ -13,11 +13,12 @@ from baken.wire.messages import (
     HARDWARE_PRIVATE,
     REBROADCAST_ALL,
     ROLE_CLIENT,
+    ROLE_ROUTER,
+    ROLE_ROUTER_LATE,
 )
 from baken.wire.packet import MAX_HOPS
 from baken.wire.record import Record
 
-EU_868 = 3
 MAX_CHANNELS = 8
 MAX_ADMIN_KEYS = 3
 NODE_INFO_S = const(10_800)
@@ -26,7 +27,7 @@ TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from baken.wire.modem import Modem, Region
+    from baken.wire.modem import Modem, Preset, Region
 
 
 class Channel(Record):
@@ -129,7 +130,7 @@ class MeshConfig(Record):
         short_name: bytes,
         channels: "Sequence[Channel] | None" = None,
         role: int = ROLE_CLIENT,
-        region: int = EU_868,
+        region: int = modem.EU_868,
         preset: int = modem.LONG_FAST,
         hop_limit: int = 3,
         hw_model: int = HARDWARE_PRIVATE,
@@ -230,12 +231,35 @@ class MeshConfig(Record):
         return user
 
     def modem(self) -> "Modem":
-        """How symbols are made."""
-        return self.custom_modem or modem.preset(self.preset).modem
+        """How symbols are made. What the band is too narrow for gives way to the band's own preset."""
+        custom = self._custom()
+        if custom is not None:
+            return custom
+        chosen = self._preset().modem
+        if self.coding_rate > chosen.coding_rate:  # headers tell it, so every receiver follows
+            return modem.Modem(chosen.bandwidth_hz, chosen.spreading_factor, self.coding_rate)
+        return chosen
 
     def band(self) -> "Region":
         """The band and its limits."""
         return modem.region(self.region)
+
+    def duty_permille(self) -> int:
+        """Our share of any hour on the air, in thousandths; 1000 is no limit."""
+        if self.override_duty_cycle:
+            return 1000
+        band = self.band()
+        is_router = self.role in (ROLE_ROUTER, ROLE_ROUTER_LATE)
+        return band.router_permille if is_router else band.client_permille
+
+    def can_transmit(self) -> bool:
+        """Whether a region is chosen and the transmitter is not switched off."""
+        return self.tx_enabled and self.region != modem.UNSET
+
+    def tx_power_dbm(self) -> int:
+        """What is put out, within the region's limit; the chip may have a lower one."""
+        limit_dbm = self.band().power_limit_dbm
+        return min(self.power_dbm, limit_dbm) if self.power_dbm else limit_dbm
 
     def frequency_hz(self) -> int:
         """Centre frequency, which follows from the band, the modem and the primary channel's name."""
@@ -244,8 +268,17 @@ class MeshConfig(Record):
         name = effective_name(self.channels[self.primary].name, self._preset_name())
         return self.band().frequency_hz(self.modem(), name, self.channel_num) + self.frequency_offset_hz
 
+    def _preset(self) -> "Preset":
+        chosen = modem.preset(self.preset)
+        band = self.band()
+        return chosen if band.slots(chosen.modem) else modem.preset(band.default_preset)
+
+    def _custom(self) -> "Modem | None":
+        custom = self.custom_modem
+        return custom if custom is not None and self.band().slots(custom) else None
+
     def _preset_name(self) -> bytes:
-        return b"Custom" if self.custom_modem else modem.preset(self.preset).channel_name
+        return b"Custom" if self._custom() else self._preset().channel_name
 
     def secrets(self) -> "list[Secret | None]":
         """The channels' names, keys and hashes, by index; None for one that is not in use."""

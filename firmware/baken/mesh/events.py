@@ -8,6 +8,17 @@ if TYPE_CHECKING:
     from baken.wire.packet import Packet
 
 
+def hops_away(packet: "Packet | Received", data: dict) -> "int | None":
+    """Relays that a packet has passed, or None where its sender does not tell: before firmware 2.6 hop_start
+    was 0, which from newer ones, known by the bitfield in their Data, means a packet without hops.
+    """
+    if packet.hop_start < packet.hop_limit:
+        return None
+    if packet.hop_start == 0 and "bitfield" not in data:
+        return None
+    return packet.hop_start - packet.hop_limit
+
+
 class Transmit(Record):
     """Check the channel once and put `frame` on the air; answer `transmitted` or `channel_busy`."""
 
@@ -81,11 +92,7 @@ class Received(Record):
     @property
     def hops_away(self) -> "int | None":
         """Relays between the sender and us, or None where the sender does not tell."""
-        if self.hop_start < self.hop_limit:
-            return None
-        if self.hop_start == 0 and "bitfield" not in self.data:
-            return None
-        return self.hop_start - self.hop_limit
+        return hops_away(self, self.data)
 
 
 class Acknowledged(Record):

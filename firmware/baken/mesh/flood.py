@@ -1,4 +1,4 @@
-"""Managed flooding: which packets were heard before, and how long to wait before sending.
+"""Managed flooding: which packets were heard before, who relayed them, and how long to wait before sending.
 
 Times are Meshtastic's: a slot is 2.5 symbols and 7.6 ms; the window CW grows with the channel's load for own
 packets and with the SNR of the received copy for relays, so that the node farthest away relays first.
@@ -19,10 +19,13 @@ _SNR_MIN_DB = const(-20)
 _SNR_MAX_DB = const(10)
 _CHIP_SNR_DB = const(32)  # SX126x reports -32 .. +31.75 dB; the windows are not clamped otherwise
 
-HISTORY_SIZE = const(256)
+HISTORY_SIZE = const(400)
+MAX_RELAYERS = const(4)
 _KEY_SIZE = const(8)
+_NOTE_SIZE = const(6)  # flags, next hop, MAX_RELAYERS low bytes
 _HOPS_MASK = const(0x07)
 _ACKNOWLEDGED = const(0x08)
+_RELAYED = const(0x10)
 
 
 def scale(value: int, low: int, high: int, new_low: int, new_high: int) -> int:
@@ -73,15 +76,21 @@ class Contention:
 
 
 class History:
-    """The last 256 packets by (sender, id): one ring, oldest replaced, nothing expires.
+    """The last 400 packets by (sender, id): one ring, oldest replaced, nothing expires.
 
-    The key is bytes 4 to 11 of a frame, sender and id as they stand in the header. Positions that the
-    methods take and give are valid until the next `remember`.
+    A copy that is slower than the memory would be taken for a new packet. Over seven hops the slowest takes
+    seven windows of 16 + 2**8 slots: a channel full of the shortest acknowledgements holds 387 packets in
+    that time on SHORT_FAST, and less on every slower preset; on the 500 kHz presets it may be half full.
+
+    The key is bytes 4 to 11 of a frame, sender and id as they stand in the header. Of each packet are kept
+    the most hops left it was heard with, the next hop it was addressed to, the low bytes of up to four nodes
+    that were heard relaying it, and whether we put it on the air ourselves. Positions that the methods take
+    and give are valid until the next `remember`.
     """
 
     def __init__(self) -> None:
         self._keys = bytearray(HISTORY_SIZE * _KEY_SIZE)
-        self._notes = bytearray(HISTORY_SIZE)
+        self._notes = bytearray(HISTORY_SIZE * _NOTE_SIZE)
         self._next = 0
 
     def find(self, key: bytes) -> int:
@@ -94,23 +103,66 @@ class History:
             at = keys.find(key, at + 1)
         return -1
 
-    def remember(self, key: bytes, hop_limit: int) -> None:
-        """Note a new packet and the hop limit it came with."""
+    def remember(self, key: bytes, hop_limit: int, next_hop: int = 0) -> int:
+        """Note a new packet, the hop limit it came with and the next hop it named; gives its position."""
         at = self._next
         self._keys[at * _KEY_SIZE : (at + 1) * _KEY_SIZE] = key
-        self._notes[at] = hop_limit & _HOPS_MASK
+        note = at * _NOTE_SIZE
+        self._notes[note] = hop_limit & _HOPS_MASK
+        self._notes[note + 1] = next_hop
+        for relayer in range(note + 2, note + _NOTE_SIZE):
+            self._notes[relayer] = 0
         self._next = (at + 1) % HISTORY_SIZE
+        return at
 
     def hop_limit(self, at: int) -> int:
         """The largest hop limit that was heard for this packet."""
-        return self._notes[at] & _HOPS_MASK
+        return self._notes[at * _NOTE_SIZE] & _HOPS_MASK
 
     def raise_hop_limit(self, at: int, hop_limit: int) -> None:
         """Note that a copy came with more hops left."""
-        self._notes[at] = self._notes[at] & ~_HOPS_MASK | (hop_limit & _HOPS_MASK)
+        note = at * _NOTE_SIZE
+        self._notes[note] = self._notes[note] & ~_HOPS_MASK | (hop_limit & _HOPS_MASK)
 
     def acknowledge(self, at: int) -> bool:
         """Note that a relay of our own packet was heard; True the first time."""
-        first = not self._notes[at] & _ACKNOWLEDGED
-        self._notes[at] |= _ACKNOWLEDGED
+        return self._flag(at, _ACKNOWLEDGED)
+
+    def set_relayed(self, at: int) -> None:
+        """Note that we have put the packet on the air, as its sender or as a relay."""
+        self._flag(at, _RELAYED)
+
+    def is_relayed(self, at: int) -> bool:
+        """Whether we have put the packet on the air."""
+        return bool(self._notes[at * _NOTE_SIZE] & _RELAYED)
+
+    def next_hop(self, at: int) -> int:
+        """The low byte of the node that was asked to relay the packet, 0 for everybody."""
+        return self._notes[at * _NOTE_SIZE + 1]
+
+    def set_next_hop(self, at: int, next_hop: int) -> None:
+        """Note that a later copy asks another node, or everybody."""
+        self._notes[at * _NOTE_SIZE + 1] = next_hop
+
+    def add_relayer(self, at: int, low_byte: int) -> None:
+        """Note who else put the packet on the air; beyond four nobody is noted."""
+        note = at * _NOTE_SIZE
+        for relayer in range(note + 2, note + _NOTE_SIZE):
+            if self._notes[relayer] in (0, low_byte):
+                self._notes[relayer] = low_byte
+                return
+
+    def has_relayer(self, at: int, low_byte: int) -> bool:
+        """Whether this node was heard relaying the packet."""
+        note = at * _NOTE_SIZE
+        return low_byte > 0 and self._notes.find(bytes((low_byte,)), note + 2, note + _NOTE_SIZE) >= 0
+
+    def is_sole(self, at: int) -> bool:
+        """Whether we put the packet on the air and nobody else was heard relaying it."""
+        return self.is_relayed(at) and self._notes[at * _NOTE_SIZE + 2] == 0
+
+    def _flag(self, at: int, flag: int) -> bool:
+        note = at * _NOTE_SIZE
+        first = not self._notes[note] & flag
+        self._notes[note] |= flag
         return first

@@ -13,26 +13,35 @@ from baken.compat import const
 from baken.mesh.access import ChannelAccess
 from baken.mesh.events import Acknowledged, GaveUp, KeyConflict, NodeSeen, Received, Transmit
 from baken.mesh.flood import History
-from baken.mesh.nodedb import KEY_CONFLICT, SIGNS, NodeDatabase, user_fits
-from baken.mesh.opening import NO_KEY, Opener
+from baken.mesh.nodedb import IGNORED, KEY_CONFLICT, SIGNS, NodeDatabase, user_fits
+from baken.mesh.opening import NO_KEY, Opened, Opener
 from baken.mesh.outgoing import Sealer, check_route, compose
 from baken.mesh.presence import Presence
 from baken.mesh.queue import Queued, packet_key, priority_of
 from baken.mesh.relay import Relay, is_retransmission
-from baken.mesh.reliable import Retries
+from baken.mesh.reliable import SENDS, SENDS_TO_NEXT_HOP, Retries
+from baken.mesh.routes import Routes
 from baken.wire import packet, protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
+    ADMIN_APP,
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
+    ERROR_NO_RESPONSE,
     ERROR_NONE,
     ERROR_PKI_UNKNOWN_PUBKEY,
+    NEIGHBORINFO_APP,
     NODEINFO_APP,
+    POSITION_APP,
+    PRIVATE_APP,
     ROUTING,
     ROUTING_APP,
+    TELEMETRY_APP,
     TEXT_MESSAGE_APP,
+    TRACEROUTE_APP,
     USER,
 )
+from baken.wire.modem import UNSET
 from baken.wire.packet import BROADCAST, Packet, low_byte
 
 TYPE_CHECKING = const(False)
@@ -44,6 +53,19 @@ if TYPE_CHECKING:
 MAX_EVENTS = const(16)
 
 _TELL_OWN_KEY_MS = const(3_600_000)
+
+# Somebody here or above answers these, or may have its reasons not to.
+_SERVED_PORTS = (
+    TEXT_MESSAGE_APP,
+    POSITION_APP,
+    NODEINFO_APP,
+    ROUTING_APP,
+    ADMIN_APP,
+    TELEMETRY_APP,
+    TRACEROUTE_APP,
+    NEIGHBORINFO_APP,
+    PRIVATE_APP,
+)
 
 
 class MeshNode:
@@ -67,8 +89,18 @@ class MeshNode:
         self._opener = Opener(config, self.nodes)
         self._sealer = Sealer(config, self._opener, self.nodes, rand)
         self._history = History()
-        self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
+        self._routes = Routes(config, self.nodes, self._history)
         self._retries = Retries()
+        self._relay = Relay(
+            config,
+            self.nodes,
+            self._opener,
+            self.access,
+            self._history,
+            self._routes,
+            self._retries,
+            self.counters,
+        )
         self._events = []
         self.presence = Presence(self, config, rand)
         self._own_key_told_at = None
@@ -81,9 +113,11 @@ class MeshNode:
         self._opener.configure(config)
         self._sealer.configure(config)
         self.access.configure(config)
+        self._routes.configure(config)
         self._relay.configure(config)
         self.modem = self.access.modem
         self.presence.configure(config, now)
+        self.access.start_timer(now)
 
     # Frames from the radio
 
@@ -96,9 +130,16 @@ class MeshNode:
             self._count(error.cause)
         else:
             self._receive_packet(header, frame, rssi_dbm, snr_db, now)
+        self._take_refused()
         self.access.start_timer(now)
 
     def _receive_packet(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
+        if self.config.region == UNSET:
+            self._count("region-unset")
+            return
+        if header.sender in self.config.ignore_incoming or self.nodes.has(header.sender, IGNORED):
+            self._count("ignored")
+            return
         if header.via_mqtt and self.config.ignore_mqtt:
             self._count("via-mqtt")
             return
@@ -113,41 +154,46 @@ class MeshNode:
             self._count("duplicate")
             self._hear_again(header, at, frame, snr_db, now)
         else:
-            self._history.remember(key, header.hop_limit)
+            at = self._history.remember(key, header.hop_limit, header.next_hop if header.hop_start else 0)
+            self._routes.note_relayer(header, at)
             self._hear_new(header, frame, rssi_dbm, snr_db, now)
 
     def _hear_own(self, header: Packet, at: int) -> None:
         if at < 0:
             self._count("own-unknown")
-        elif self._history.acknowledge(at):
-            self._retries.forget(header.id)
-            self._drop_queued(header.id)
+            return
+        self._routes.note_relayer(header, at)
+        if self._history.acknowledge(at):
+            self.cancel(header.id)
             self._tell(Acknowledged(header.id, self.config.node_num))
 
     def _hear_again(self, header: Packet, at: int, frame: bytes, snr_db: float, now: int) -> None:
-        if is_retransmission(header) and header.to == self.config.node_num:
-            # The sender has not heard our acknowledgement.
-            if header.want_ack:
+        if header.to == self.config.node_num:
+            if header.want_ack and is_retransmission(header):
+                # The sender has not heard our acknowledgement.
                 opened = self._opener.open(header)
                 if opened is not None:
-                    self._send_routing(ERROR_NONE, header.sender, header.id, opened.channel, 0, False, now)
+                    self._send_routing(ERROR_NONE, header, opened.channel, 0, False, now)
             return
         self._relay.hear_again(header, at, frame, snr_db, now)
 
     def _hear_new(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
+        is_ours = header.to == self.config.node_num
         opened = self._opener.open(header)
         if opened is None:
-            self._count(self._opener.refusal)
-            if header.to != self.config.node_num:
+            refusal = self._opener.refusal
+            self._count(refusal)
+            if not is_ours:
                 if not self._opener.refused_as_false:
                     self._relay.relay(header, frame, None, snr_db, now)
-            elif header.want_ack and (header.channel_hash != 0 or self._opener.refusal == NO_KEY):
-                error = ERROR_PKI_UNKNOWN_PUBKEY if self._opener.refusal == NO_KEY else ERROR_NO_CHANNEL
-                hop_limit = self._answer_hops(header, None)
-                primary = self.config.primary
-                self._send_routing(error, header.sender, header.id, primary, hop_limit, False, now)
+            elif header.want_ack:
+                error = ERROR_PKI_UNKNOWN_PUBKEY if refusal == NO_KEY else ERROR_NO_CHANNEL
+                hops = self._answer_hops(header, None)
+                self._send_routing(error, header, self.config.primary, hops, False, now)
             return
         self._count("received")
+        if is_ours and opened.data["portnum"] == TRACEROUTE_APP:
+            opened = self._end_of_trace(header, opened, snr_db)
         data = opened.data
         received = Received(
             header, opened.channel, data, rssi_dbm, snr_db, bytes(frame), opened.pki, opened.signed
@@ -156,24 +202,58 @@ class MeshNode:
         news = self.nodes.heard(header.sender, snr_db, hops_away, opened.channel, now)
         if opened.signed:
             self.nodes.set_mark(header.sender, SIGNS, True)
+        self._routes.learn(header, data, hops_away)
         self._tell(received)
         answered = False
         if received.portnum == NODEINFO_APP:
             news = self._learn_user(header.sender, received.payload, now) or news
         self.presence.heard(header.sender, opened.channel, now)
-        if header.to == self.config.node_num and data.get("want_response"):
-            answered = self.presence.answer(received, self._answer_hops(received, hops_away), now)
-        if header.to == self.config.node_num:
+        if is_ours:
             if received.portnum == ROUTING_APP:
                 self._receive_routing(header.sender, data, now)
-            if header.want_ack and not answered:
+            elif data.get("request_id"):
+                self.cancel(data["request_id"])  # an answer tells that the question arrived
+            elif data.get("want_response"):
+                answered = self._answer(header, received, now)
+            if not answered:
                 self._acknowledge(header, received, now)
         else:
             if header.to != BROADCAST and data.get("request_id"):
                 self._relay.overhear_answer(header.to, data["request_id"])
-            self._relay.relay(header, frame, data, snr_db, now)
+            self._relay.relay(header, frame, opened, snr_db, now)
         if news:
             self._tell(NodeSeen(header.sender))
+
+    def _answer(self, header: Packet, received: Received, now: int) -> bool:
+        """Answer a question to us; False when nobody here does."""
+        if received.portnum == TRACEROUTE_APP:
+            return self._answer_trace(header, received, now)
+        return self.presence.answer(received, self._answer_hops(received, received.hops_away), now)
+
+    def _end_of_trace(self, header: Packet, opened: "Opened", snr_db: float) -> "Opened":
+        """A traceroute to us, question or answer, with the last hop filled in."""
+        from baken.mesh.traceroute import extend
+
+        data = dict(opened.data)
+        try:
+            data["payload"] = extend(header, data, None, snr_db)
+        except RemoteProtocolError:
+            self._count("bad-route")
+            data.pop("want_response", None)  # nothing to answer
+        return Opened(data, opened.channel, opened.pki, opened.signed)
+
+    def _answer_trace(self, header: Packet, received: Received, now: int) -> bool:
+        self.send(
+            TRACEROUTE_APP,
+            received.payload,
+            now,
+            to=header.sender,
+            channel=received.channel,
+            hop_limit=self._answer_hops(header, received.hops_away),
+            want_ack=True,
+            request_id=header.id,
+        )
+        return True
 
     def _learn_user(self, num: int, payload: bytes, now: int) -> bool:
         """Take a node's word for who it is, but not for another key than the first one."""
@@ -216,8 +296,7 @@ class MeshNode:
         if error == ERROR_PKI_UNKNOWN_PUBKEY:
             if self._history.find(packet_key(self.config.node_num, packet_id)) >= 0:
                 self.presence.introduce(sender, now)
-        if self._retries.forget(packet_id):
-            self._drop_queued(packet_id)
+        self.cancel(packet_id)
         self._tell(Acknowledged(packet_id, sender) if error == ERROR_NONE else GaveUp(packet_id, error))
 
     def relay_again(self, received: Received, hop_limit: int, hop_start: int, now: int) -> bool:
@@ -260,7 +339,8 @@ class MeshNode:
         node whose key is known, but not NodeInfo, Position, Routing and traceroutes. A direct text is never
         sent otherwise once we have a key pair: without the addressee's key it is refused with "no-key".
         `hop_start` above `hop_limit` marks a packet that is served or sent on, not a retransmission. With
-        `want_ack` it is sent up to three times. What becomes of it comes as Acknowledged or GaveUp.
+        `want_ack` it is sent up to three times. What becomes of it is told as Acknowledged or GaveUp, or by
+        the answer itself.
         """
         if hop_limit is None:
             hop_limit = self.config.hop_limit
@@ -275,19 +355,21 @@ class MeshNode:
             packet_id = self._new_packet_id()
         frame = self._sealer.frame(data, secret, to, packet_id, hops, want_ack, pki)
         item = Queued(frame, packet_id, priority_of(data, want_ack) if priority is None else priority)
-        self._history.remember(item.key, hop_limit)
-        if self.access.put(item, now) and want_ack:
-            if self._retries.full:
-                self._count("retries-full")
-            else:
-                self._retries.watch(item)
+        next_hop = self._routes.next_hop(to)
+        if next_hop:
+            item = item.directed(next_hop)
+        self._history.remember(item.key, hop_limit, next_hop)
+        sends = SENDS if want_ack else SENDS_TO_NEXT_HOP if next_hop and hop_limit else 1
+        if self.access.put(item, now) and sends > 1 and not self._retries.watch(item, sends):
+            self._count("retries-full")
         self.access.start_timer(now)
         return packet_id
 
     def cancel(self, packet_id: int) -> bool:
         """Drop an own packet that has not been handed to the radio; True if there was one."""
-        self._retries.forget(packet_id)
-        return self._drop_queued(packet_id)
+        key = packet_key(self.config.node_num, packet_id)
+        self._retries.forget(key)
+        return self.access.remove(key) is not None
 
     def announce(self, now: int, to: int = BROADCAST, request_id: int = 0) -> bool:
         """Send our NodeInfo now; False when it went out to everyone less than a minute ago."""
@@ -298,29 +380,34 @@ class MeshNode:
         return self.access.queue.free
 
     def _acknowledge(self, header: Packet, received: Received, now: int) -> None:
+        """Answer a packet to us that nobody here has answered, if its sender or a relay waits for that."""
+        channel = received.channel
         hops_away = received.hops_away
         answer_hops = self._answer_hops(header, hops_away)
-        if received.data.get("request_id"):
+        is_answer = bool(received.data.get("request_id"))
+        is_directed = header.hop_start > 0 and header.next_hop == self._low_byte
+        if received.data.get("want_response") and received.portnum not in _SERVED_PORTS:
+            self._send_routing(ERROR_NO_RESPONSE, header, channel, answer_hops, False, now)
+        elif header.want_ack and not is_answer:
+            again = received.portnum == TEXT_MESSAGE_APP
+            self._send_routing(ERROR_NONE, header, channel, answer_hops, again, now)
+        elif is_directed and (header.want_ack or header.hop_limit) or header.want_ack and hops_away == 0:
             # An answer needs no acknowledgement, but the last relay must stop repeating it.
-            if hops_away != 0 and header.next_hop != self._low_byte:
-                return
-            answer_hops = 0
-        again = received.portnum == TEXT_MESSAGE_APP and not received.data.get("request_id")
-        self._send_routing(ERROR_NONE, header.sender, header.id, received.channel, answer_hops, again, now)
+            self._send_routing(ERROR_NONE, header, channel, 0, False, now)
 
     def _send_routing(
-        self, error: int, to: int, request_id: int, channel: int, hop_limit: int, want_ack: bool, now: int
+        self, error: int, header: Packet, channel: int, hop_limit: int, want_ack: bool, now: int
     ) -> None:
-        payload = protobuf.encode(ROUTING, {"error_reason": error})
+        """Tell the sender of a packet what became of it."""
         self.send(
             ROUTING_APP,
-            payload,
+            protobuf.encode(ROUTING, {"error_reason": error}),
             now,
-            to=to,
+            to=header.sender,
             channel=channel,
             hop_limit=hop_limit,
             want_ack=want_ack,
-            request_id=request_id,
+            request_id=header.id,
         )
 
     def _answer_hops(self, header: "Packet | Received", hops_away: "int | None") -> int:
@@ -342,9 +429,6 @@ class MeshNode:
             if packet_id and self._history.find(packet_key(self.config.node_num, packet_id)) < 0:
                 return packet_id
 
-    def _drop_queued(self, packet_id: int) -> bool:
-        return self.access.remove(packet_key(self.config.node_num, packet_id)) is not None
-
     # The radio
 
     def channel_busy(self, now: int) -> None:
@@ -355,12 +439,12 @@ class MeshNode:
         """The frame of the last Transmit has left the antenna."""
         item, airtime_ms = self.access.transmitted(now)
         self._retries.extend(airtime_ms)
-        if item.own:
-            self._count("sent")
-            retry_ms = self.access.contention.retry_ms(airtime_ms, self.utilisation.percent(now))
-            self._retries.sent(item.packet_id, now + retry_ms)
-        else:
-            self._count("relayed")
+        self._count("sent" if item.own else "relayed")
+        retry_ms = self.access.contention.retry_ms(airtime_ms, self.utilisation.percent(now))
+        self._retries.sent(item.key, now + retry_ms)
+        at = self._history.find(item.key)
+        if at >= 0:
+            self._history.set_relayed(at)
         self.access.start_timer(now)
 
     # Events and time
@@ -381,19 +465,24 @@ class MeshNode:
     def _run_timers(self, now: int) -> None:
         self.presence.run(now)
         while (due := self._retries.next_due(now)) is not None:
-            item, again = due
-            if again:
-                self._count("retried")
-                self.access.put(item, now)
-            else:
-                self._tell(GaveUp(item.packet_id, ERROR_MAX_RETRANSMIT))
+            self._retry(due[0], due[1], now)
         self.access.start_timer(now)
+
+    def _retry(self, item: Queued, sends_left: int, now: int) -> None:
+        if sends_left:
+            if sends_left == 1:
+                self._routes.forget(item.to)
+            self._count("retried")
+            self.access.put(item, now)
+        elif item.is_answerable:
+            self._tell(GaveUp(item.packet_id, ERROR_MAX_RETRANSMIT))
 
     def _take_refused(self) -> None:
         while self.access.refused:
             item, error = self.access.refused.pop(0)
-            self._retries.forget(item.packet_id)
-            self._tell(GaveUp(item.packet_id, error))
+            self._retries.forget(item.key)
+            if item.own:
+                self._tell(GaveUp(item.packet_id, error))
 
     def deadline(self) -> int:
         """When `next_event` must be called again; a time in the past means now."""

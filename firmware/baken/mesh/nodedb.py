@@ -228,6 +228,14 @@ class NodeDatabase:
         if at >= 0:
             self._rows[at][_NEXT_HOP_AT] = low_byte & 0xFF
 
+    def numbers_ending(self, low_byte: int) -> "list[int]":
+        """The nodes that a relay may mean by this byte: the last of their number, or 0xFF where that is 0."""
+        found = []
+        for at in range(0, len(self._numbers), 4):
+            if (self._numbers[at] or 0xFF) == low_byte:
+                found.append(struct.unpack_from("<I", self._numbers, at)[0])
+        return found
+
     def remove(self, num: int) -> bool:
         """Forget a node; False when it was unknown."""
         at = self._find(num)

@@ -159,7 +159,7 @@ class Presence:
             if due is None or due > now:
                 continue
             port = _PORTS[index]
-            if port == NODEINFO_APP or (self._node.access.is_polite(now) and self._has_airtime(now)):
+            if port == NODEINFO_APP or self._node.access.allows_own_news(now):
                 period_ms = self._period_ms(index, now)
                 # Whatever comes of it, not before the next turn.
                 self._due[index] = None if period_ms is None else now + period_ms + self._rand(_SPREAD_MS)
@@ -226,7 +226,7 @@ class Presence:
                 pause_ms = self._scaled(_PAUSE_MS, now)
                 if told_at is not None and now - told_at < pause_ms:
                     entry[2] = told_at + pause_ms
-                elif not (self._node.access.is_polite(now) and self._has_airtime(now)):
+                elif not self._node.access.allows_own_news(now):
                     entry[2] = now + _RETRY_MS
                 else:
                     self._unknown.remove(entry)
@@ -244,7 +244,7 @@ class Presence:
         port = received.portnum
         if port not in _PORTS:
             return False
-        if not (self._node.access.is_quiet_enough(now) and self._has_airtime(now)):
+        if not (self._node.access.is_quiet_enough(now) and self._node.access.has_half_left(now)):
             self._count("answer-withheld")
             return False
         asker = received.sender
@@ -309,10 +309,6 @@ class Presence:
             if secrets[index] is not None and channels[index].position_precision:
                 return index
         return None
-
-    def _has_airtime(self, now: int) -> bool:
-        budget = self._node.budget
-        return 2 * budget.spent_ms(now) < budget.limit_ms
 
     def _send(self, port: int, payload: bytes, now: int, **options) -> bool:
         try:

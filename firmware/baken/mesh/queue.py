@@ -17,9 +17,16 @@ from baken.wire.messages import (
     ROUTING_APP,
     TEXT_MESSAGE_APP,
 )
+from baken.wire.packet import BROADCAST
 from baken.wire.record import Record
 
 QUEUE_SIZE = const(16)
+
+# Places in a frame's header.
+FLAGS_AT = const(12)
+NEXT_HOP_AT = const(14)
+RELAY_AT = const(15)
+_WANT_ACK = const(0x08)
 
 
 def packet_key(sender: int, packet_id: int) -> bytes:
@@ -60,6 +67,27 @@ class Queued(Record):
     def own(self) -> bool:
         """Whether the packet is ours, not a relay."""
         return self.snr_db is None
+
+    @property
+    def to(self) -> int:
+        """The addressee."""
+        return struct.unpack_from("<I", self.frame, 0)[0]
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether it is our own and we asked for an answer; of broadcasts the frame does not tell."""
+        return self.own and (self.to == BROADCAST or bool(self.frame[FLAGS_AT] & _WANT_ACK))
+
+    @property
+    def next_hop(self) -> int:
+        """Low byte of the node that should relay the frame; 0: everybody."""
+        return self.frame[NEXT_HOP_AT]
+
+    def directed(self, next_hop: int) -> "Queued":
+        """The same packet, for another next hop."""
+        frame = bytearray(self.frame)
+        frame[NEXT_HOP_AT] = next_hop
+        return Queued(bytes(frame), self.packet_id, self.priority, self.snr_db)
 
 
 class TransmitQueue:

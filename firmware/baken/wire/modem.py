@@ -25,11 +25,21 @@ SHORT_FAST = const(6)
 LONG_MODERATE = const(7)
 SHORT_TURBO = const(8)
 LONG_TURBO = const(9)
+LITE_FAST = const(10)
+LITE_SLOW = const(11)
+NARROW_FAST = const(12)
+NARROW_SLOW = const(13)
+MEDIUM_TURBO = const(16)
+
+# RegionCode
+UNSET = const(0)
+EU_868 = const(3)
 
 _LDRO_SYMBOL_US = const(16000)
 
 # (number, name, channel name, bandwidth in Hz, spreading factor, coding rate denominator, sensitivity in dBm
-# for a noise figure of 6 dB). Number 2, VERY_LONG_SLOW, is deprecated and means LONG_FAST.
+# for a noise figure of 6 dB). Number 2, VERY_LONG_SLOW, is deprecated and means LONG_FAST; 10 and up came
+# with firmware 2.8. 14 and 15 are for amateur bands only and are not here.
 _PRESETS = (
     (LONG_FAST, "LONG_FAST", b"LongFast", 250000, 11, 5, -131.5),
     (LONG_SLOW, "LONG_SLOW", b"LongSlow", 125000, 12, 8, -137.0),
@@ -40,15 +50,29 @@ _PRESETS = (
     (LONG_MODERATE, "LONG_MODERATE", b"LongMod", 125000, 11, 8, -134.5),
     (SHORT_TURBO, "SHORT_TURBO", b"ShortTurbo", 500000, 7, 5, -118.5),
     (LONG_TURBO, "LONG_TURBO", b"LongTurbo", 500000, 11, 8, -128.5),
+    (LITE_FAST, "LITE_FAST", b"LiteFast", 125000, 9, 5, -129.5),
+    (LITE_SLOW, "LITE_SLOW", b"LiteSlow", 125000, 10, 5, -132.0),
+    (NARROW_FAST, "NARROW_FAST", b"NarrowFast", 62500, 7, 6, -127.5),
+    (NARROW_SLOW, "NARROW_SLOW", b"NarrowSlow", 62500, 8, 6, -130.0),
+    (MEDIUM_TURBO, "MEDIUM_TURBO", b"MediumTurbo", 500000, 9, 5, -123.5),
 )
 
 # Whole numbers in the client's settings that stand for a bandwidth with a fraction.
 _BANDWIDTH_CODES = ((31, 31250), (62, 62500), (200, 203125), (400, 406250), (800, 812500), (1600, 1625000))
 
-# code: (name, band from and to in Hz, duty cycle in percent, power limit in dBm)
+# (code, name, band from and to in Hz, permille of the time that a client and a router may send, power limit
+# in dBm, gap between slots in Hz, padding on both sides of a slot in Hz, widest signal in Hz, slot from 1 up
+# that is used where none is chosen (0: by name), preset that is used where the chosen one does not fit).
 _REGIONS = (
-    (2, "EU_433", 433000000, 434000000, 10, 10),
-    (3, "EU_868", 869400000, 869650000, 10, 27),
+    # Nothing is sent or taken in before a region is chosen; the band only gives the receiver a place to be.
+    (UNSET, "UNSET", 869400000, 869650000, 0, 0, 0, 0, 0, 250000, 0, LONG_FAST),
+    (1, "US", 902000000, 928000000, 1000, 1000, 30, 0, 0, 500000, 0, LONG_FAST),
+    (2, "EU_433", 433000000, 434000000, 100, 100, 10, 0, 0, 500000, 0, LONG_FAST),
+    (EU_868, "EU_868", 869400000, 869650000, 100, 100, 27, 0, 0, 250000, 0, LONG_FAST),
+    (15, "UA_868", 868000000, 868600000, 10, 10, 14, 0, 0, 500000, 0, LONG_FAST),
+    # Four channels of 200 kHz for networked short range devices (ERC/REC 70-03).
+    (29, "EU_866", 865600000, 867600000, 25, 100, 27, 400000, 37500, 125000, 0, LITE_FAST),
+    (32, "EU_N_868", 869400000, 869650000, 100, 100, 27, 0, 10400, 62500, 1, NARROW_SLOW),
 )
 
 
@@ -116,31 +140,72 @@ class Preset(Record):
 
 
 class Region(Record):
-    """The band that a country allows: what may be sent there, and how often."""
+    """The band that a country allows: what may be sent there, and how often.
 
-    __slots__ = ("code", "duty_percent", "end_hz", "name", "power_limit_dbm", "start_hz")
+    `client_permille` and `router_permille` are the duty cycle by role, `default_preset` a ModemPreset for
+    what is wider than `widest_hz`.
+    """
+
+    __slots__ = (
+        "client_permille",
+        "code",
+        "default_preset",
+        "default_slot",
+        "end_hz",
+        "name",
+        "padding_hz",
+        "power_limit_dbm",
+        "router_permille",
+        "spacing_hz",
+        "start_hz",
+        "widest_hz",
+    )
 
     def __init__(
-        self, code: int, name: str, start_hz: int, end_hz: int, duty_percent: int, power_limit_dbm: int
+        self,
+        code: int,
+        name: str,
+        start_hz: int,
+        end_hz: int,
+        client_permille: int,
+        router_permille: int,
+        power_limit_dbm: int,
+        spacing_hz: int,
+        padding_hz: int,
+        widest_hz: int,
+        default_slot: int,
+        default_preset: int,
     ) -> None:
         self.code = code
         self.name = name
         self.start_hz = start_hz
         self.end_hz = end_hz
-        self.duty_percent = duty_percent
+        self.client_permille = client_permille
+        self.router_permille = router_permille
         self.power_limit_dbm = power_limit_dbm
+        self.spacing_hz = spacing_hz
+        self.padding_hz = padding_hz
+        self.widest_hz = widest_hz
+        self.default_slot = default_slot
+        self.default_preset = default_preset
 
     def slots(self, modem: Modem) -> int:
         """How many channels of this bandwidth lie side by side in the band; 0: it does not fit."""
-        return (self.end_hz - self.start_hz) // modem.bandwidth_hz
+        if modem.bandwidth_hz > self.widest_hz:
+            return 0
+        return (self.end_hz - self.start_hz + self.spacing_hz) // self._step_hz(modem)
 
     def frequency_hz(self, modem: Modem, channel_name: bytes, channel_number: int = 0) -> int:
         """Centre frequency for the primary channel's effective name, or for a channel number from 1 up."""
         count = self.slots(modem)
         if not count:
             raise LocalProtocolError(f"{modem.bandwidth_hz} Hz is too wide for {self.name}", "modem")
-        slot = (channel_number - 1 if channel_number else djb2(channel_name)) % count
-        return self.start_hz + modem.bandwidth_hz // 2 + slot * modem.bandwidth_hz
+        number = channel_number or self.default_slot
+        slot = (number - 1 if number else djb2(channel_name)) % count
+        return self.start_hz + self.padding_hz + modem.bandwidth_hz // 2 + slot * self._step_hz(modem)
+
+    def _step_hz(self, modem: Modem) -> int:
+        return self.spacing_hz + 2 * self.padding_hz + modem.bandwidth_hz
 
 
 def preset(number: int) -> Preset:
@@ -149,7 +214,7 @@ def preset(number: int) -> Preset:
     for code, name, channel_name, bandwidth_hz, factor, rate, sensitivity_dbm in _PRESETS:
         if code == wanted:
             return Preset(code, name, channel_name, Modem(bandwidth_hz, factor, rate), sensitivity_dbm)
-    raise LocalProtocolError(f"modem preset is {number}, allowed 0 to 9", "modem")
+    raise LocalProtocolError(f"modem preset is {number}, allowed 0 to 13 and 16", "modem")
 
 
 def preset_named(name: str) -> Preset:
@@ -167,11 +232,12 @@ def presets() -> "list[Preset]":
 
 
 def region(code: int) -> Region:
-    """The region with a number of Meshtastic's RegionCode; only the bands in which Baken is used."""
+    """The region with a number of Meshtastic's RegionCode; only those whose limits are known here."""
     for row in _REGIONS:
         if row[0] == code:
             return Region(*row)
-    raise LocalProtocolError(f"region code is {code}, known: 2 (EU_433), 3 (EU_868)", "region")
+    known = ", ".join([f"{row[0]} ({row[1]})" for row in _REGIONS])
+    raise LocalProtocolError(f"region code is {code}, known: {known}", "region")
 
 
 def custom_modem(bandwidth_code: int, spreading_factor: int, coding_rate: int) -> Modem:
