@@ -38,7 +38,8 @@ TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baken.mesh.config import MeshConfig
+    from baken.mesh.config import MeshConfig, MqttSettings
+    from baken.mesh.opening import Opened
 
 MAX_EVENTS = const(16)
 
@@ -72,6 +73,7 @@ class MeshNode:
         self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
         self._retries = Retries()
         self._events = []
+        self.envelopes = None
         self._announce_at = None
         self._announced_at = None
         self._counter = rand(1 << 10)
@@ -95,13 +97,13 @@ class MeshNode:
         except RemoteProtocolError as error:
             self._count(error.cause)
         else:
-            self._receive_packet(header, frame, rssi_dbm, snr_db, now)
+            if header.via_mqtt and self.config.ignore_mqtt:
+                self._count("via-mqtt")
+            else:
+                self._receive_packet(header, frame, rssi_dbm, snr_db, now)
         self.access.start_timer(now)
 
     def _receive_packet(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
-        if header.via_mqtt and self.config.ignore_mqtt:
-            self._count("via-mqtt")
-            return
         if 0 < header.hop_start < header.hop_limit:
             self._count("hop-start")
             return
@@ -136,6 +138,8 @@ class MeshNode:
 
     def _hear_new(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
         opened = self._opener.open(header)
+        if self.envelopes is not None:
+            self.envelopes.heard(header, opened, rssi_dbm, snr_db)
         if opened is None:
             self._count("undecryptable")
             if header.to != self.config.node_num:
@@ -248,6 +252,8 @@ class MeshNode:
         frame = frame_of(data, secret, sender, to, packet_id, hops, want_ack)
         item = Queued(frame, packet_id, priority_of(data, want_ack) if priority is None else priority)
         self._history.remember(item.key, hop_limit)
+        if self.envelopes is not None:
+            self.envelopes.sent(frame, data, channel)
         if self.access.put(item, now) and want_ack:
             if self._retries.full:
                 self._count("retries-full")
@@ -342,6 +348,29 @@ class MeshNode:
 
     def _drop_queued(self, packet_id: int) -> bool:
         return self.access.remove(packet_key(self.config.node_num, packet_id)) is not None
+
+    # Over MQTT, see `envelope`
+
+    def use_mqtt(self, settings: "MqttSettings | None") -> None:
+        """Exchange packets with other meshes over the client's network; None or switched off: stop it."""
+        self.envelopes = None
+        if settings is not None and settings.is_active:
+            from baken.mesh.envelope import Envelopes
+
+            self.envelopes = Envelopes(self, settings)
+
+    def open_packet(self, header: Packet) -> "Opened | None":
+        """What is in a packet, None where no key of ours fits."""
+        return self._opener.open(header)
+
+    def receive_envelope(self, header: Packet, frame: bytes, now: int) -> None:
+        """Take a packet that came over MQTT as if it had been heard."""
+        self._receive_packet(header, frame, 0, 0.0, now)
+        self.access.start_timer(now)
+
+    def acknowledge_by_echo(self, packet_id: int) -> None:
+        """The broker has our packet. The radio's own retries go on: nobody near may have heard it."""
+        self._tell(Acknowledged(packet_id, self.config.node_num))
 
     # The radio
 
