@@ -11,10 +11,11 @@ import random
 from typing import Any
 
 from _region import NOON_S
+from meshtastic.protobuf import mesh_pb2
 
 from baken.mesh.client_api import ClientApi
 from baken.mesh.client_config import DeviceInfo
-from baken.mesh.config import Channel, MeshConfig
+from baken.mesh.config import Channel, MeshConfig, MqttSettings
 from baken.mesh.events import ClientRecord, Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import gossip
@@ -50,6 +51,8 @@ class StockEnd:
         self.refuse = 0
         self.free: int | None = None
         self.silent = False
+        self.mqtt: MqttSettings | None = None
+        self.texts: list[bytes] = []  # as its client gets them
         self.asked: list[dict] = []  # packets for the air that the client handed in
         self.boot()
 
@@ -81,8 +84,15 @@ class StockEnd:
         while (event := self.api.next_event(now)) is not None:
             assert isinstance(event, ClientRecord)  # a stock radio does nothing with it
 
+    def join_mqtt(self, settings: MqttSettings) -> None:
+        """Set the MQTT module, as a client would."""
+        self.mqtt = settings
+        self.node.use_mqtt(settings)
+
     def receive_event(self, event: Any, now: int) -> None:
         """What the mesh engine tells."""
+        if isinstance(event, Received) and event.portnum == messages.TEXT_MESSAGE_APP:
+            self.texts.append(event.payload)
         self.api.receive_event(event, now)
 
     def next_bytes(self, now: int) -> bytes:
@@ -91,7 +101,7 @@ class StockEnd:
             return b""
         out = b"".join(self._extra)
         self._extra = []
-        return out + self._with_free(self.api.next_bytes(4096))
+        return out + self._retold(self.api.next_bytes(4096))
 
     def _refuse(self, packet_id: int) -> None:
         status = {"res": self.refuse, "free": 16, "maxlen": 16, "mesh_packet_id": packet_id}
@@ -104,17 +114,24 @@ class StockEnd:
     def _say(self, message: dict) -> None:
         self._extra.append(frame(protobuf.encode(messages.FROM_RADIO, message)))
 
-    def _with_free(self, data: bytes) -> bytes:
-        """Every queueStatus with the number of free places that the test wants."""
-        if self.free is None or not data:
+    def _retold(self, data: bytes) -> bytes:
+        """What the client API says, with the free places, the channels and the MQTT module of this test."""
+        if (self.free is None and self.mqtt is None) or not data:
             return data
         out = b""
         for payload in Deframer().receive(data):
-            message = protobuf.decode(((11, "queueStatus", "message|", messages.QUEUE_STATUS),), payload)
-            if "queueStatus" in message:
-                message["queueStatus"]["free"] = self.free
-                payload = protobuf.encode(messages.FROM_RADIO, message)
-            out += frame(payload)
+            message = mesh_pb2.FromRadio.FromString(payload)
+            if message.HasField("queueStatus") and self.free is not None:
+                message.queueStatus.free = self.free
+            elif message.HasField("channel") and message.channel.index < len(self.config.channels):
+                told = self.config.channels[message.channel.index]
+                message.channel.settings.uplink_enabled = told.uplink
+                message.channel.settings.downlink_enabled = told.downlink
+            elif message.HasField("moduleConfig") and self.mqtt is not None:
+                message.moduleConfig.mqtt.enabled = self.mqtt.enabled
+                message.moduleConfig.mqtt.proxy_to_client_enabled = self.mqtt.proxy_to_client_enabled
+                message.moduleConfig.mqtt.root = self.mqtt.root.decode() or "msh/EU_868"
+            out += frame(message.SerializeToString())
         return out
 
 

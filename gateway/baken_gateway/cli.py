@@ -30,8 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="baken-gateway",
         description="Joins a radio, a Baken node or any Meshtastic device, to an MQTT broker. Both "
-        "sides hold the region's noticeboard; the gateway brings them up to date, both ways, whatever was away "
-        "for however long. It needs no secret key and can be killed at any moment.",
+        "sides hold the region's noticeboard; the gateway brings them up to date, both ways, whatever was "
+        "away for however long. It needs no secret key and can be killed at any moment.",
         epilog="Example: baken-gateway --region /etc/baken/region --port /dev/ttyUSB0 --broker mqtt.example "
         "--data /var/lib/baken-gateway. The region folder is made with: baken-bench region init; what of it "
         "belongs on a gateway computer is copied with: baken-bench region public.",
