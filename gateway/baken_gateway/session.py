@@ -16,6 +16,7 @@ the port anew. A node that says it has rebooted is asked for its configuration a
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from baken.noticeboard.replica import NEW
 from baken.wire import protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import ERROR_MAX_RETRANSMIT, ERROR_NONE, ROUTING
+from baken.wire.records import DIGEST, message_kind
 from baken.wire.stream import Deframer, frame
 from baken_gateway.meshtastic_mqtt import MqttProxy
 from baken_gateway.stock_radio import RadioSettings, StockRadio
@@ -47,6 +49,7 @@ UNANSWERED_LIMIT_MS = 5_000
 STOCK_AFTER_MS = 8_000  # without an answer to the first link digest
 STOCK_AFTER_BAKEN_MS = 30_000  # the same for a device whose version says that it is a Baken node
 MAX_LINK_IDS = 64
+MAX_TAKEN = 256  # records of which is remembered that the device has taken them
 MAX_NODES = 250
 MAX_LINES = 50
 
@@ -78,6 +81,7 @@ class NodeSession:
     """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n). `air`: what to do with a radio that
     is no Baken node, None: nothing. `proxy`: carries the radio's own MQTT messages, None: they are dropped.
 
+    `in_step`: a Baken node and we hold the same, since the last record was offered, too.
     `state`: CLOSED, STARTING or READY; `device`: PROBING, BAKEN or STOCK; `radio`: its settings; `node_num`
     is None until the node has told it; `nodes`: {number: HeardNode}; `firmware`: its version;
     `counters`: {cause: count} of what was wrong on the line.
@@ -95,6 +99,7 @@ class NodeSession:
         self.proxy = proxy
         self.state = CLOSED
         self.device = PROBING
+        self.in_step = False
         self.radio = RadioSettings()
         self.node_num: int | None = None
         self.firmware = ""
@@ -113,6 +118,8 @@ class NodeSession:
         self._asked_at: int | None = None
         self._link_heard_at: int | None = None
         self._link_ids: list[int] = []
+        self._on_way: dict[int, bytes] = {}
+        self._taken: deque[bytes] = deque(maxlen=MAX_TAKEN)
         self._stock_at: int | None = None
         self._free = 1
         self._unanswered = 0
@@ -170,10 +177,15 @@ class NodeSession:
 
     def offer(self, raw: bytes, now: int) -> None:
         """A record that is new here from elsewhere: give it to the node, or to the air."""
+        self.in_step = False
         if self.device != STOCK:
             self.link.offer(raw)
         if self.air is not None and self.device != BAKEN:
             self.air.offer(raw, now)
+
+    def has_taken(self, raw: bytes) -> bool:
+        """Whether the device has lately accepted this record: a Baken node to keep, a stock radio to send."""
+        return raw in self._taken
 
     def next_bytes(self, now: int) -> bytes | None:
         """Bytes to write to the port, or None when nothing is due."""
@@ -204,6 +216,9 @@ class NodeSession:
             return None
         self._unanswered += 1
         self._sent_at = now
+        while len(self._on_way) >= MAX_UNANSWERED:
+            del self._on_way[next(iter(self._on_way))]
+        self._on_way[packet.id] = packet.decoded.payload
         return frame(mesh_pb2.ToRadio(packet=packet).SerializeToString())
 
     def deadline(self) -> int | None:
@@ -252,7 +267,9 @@ class NodeSession:
         if self.proxy is not None:
             self.proxy.close()
         self.device = PROBING
+        self.in_step = False
         self._link_ids = []
+        self._on_way = {}
         self._asked_at = self._link_heard_at = self._stock_at = None
 
     def _ask_for_config(self, now: int) -> None:
@@ -329,6 +346,9 @@ class NodeSession:
             self._free = message.queueStatus.free
             if message.queueStatus.mesh_packet_id:
                 self._unanswered = max(0, self._unanswered - 1)
+                payload = self._on_way.pop(message.queueStatus.mesh_packet_id, None)
+                if payload is not None and message.queueStatus.res == 0:
+                    self._taken.append(payload)
                 if self.air is not None:
                     self.air.answered(message.queueStatus.mesh_packet_id, message.queueStatus.res, now)
         elif kind == "mqttClientProxyMessage" and self.proxy is not None:
@@ -391,6 +411,8 @@ class NodeSession:
                 self.air.forget_kept()
                 self.air.problem = None
         outcome = self.link.receive(payload, unix_s, now)
+        if message_kind(payload) == DIGEST:
+            self.in_step = self.link.in_step
         return [payload] if outcome is not None and outcome.state == NEW else []
 
     def _remember(self, info: mesh_pb2.NodeInfo) -> None:
