@@ -108,7 +108,7 @@ class Gateway:
             "region": self.region.id,
             "node": node,
             "serial": session.state,
-            "problem": self.air.problem or self.radio.problem,
+            "problem": self.air.problem,
             "air": dict(sorted(self.air.counters.items())),
             "bulletins": len(self.replica.notices),
             "statuses": len(self.replica.statuses),
