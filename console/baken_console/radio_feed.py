@@ -37,7 +37,7 @@ class RadioFeed:
     ) -> None:
         self.desk = desk
         air = StockRadio(desk.replica, RegionChannel.of(desk.region), random.randrange)
-        self.session = NodeSession(LinkSession(desk.replica), random.randrange, air)
+        self.session = NodeSession(LinkSession(desk.replica), random.randrange, air=air)
         self.task = RadioTask(self.session, port, clock, self._record_came, on_change)
         self._air = air
         self._store = store

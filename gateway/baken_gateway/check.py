@@ -27,7 +27,7 @@ def check(region: Region, port: str) -> int:
     """Print it; 0 when the device can serve, 1 when not."""
     channel = RegionChannel.of(region)
     air = StockRadio(Replica(region.trust, MemoryStore()), channel, random.randrange)
-    session = NodeSession(LinkSession(air.replica), random.randrange, air)
+    session = NodeSession(LinkSession(air.replica), random.randrange, air=air)
     task = RadioTask(session, port, SystemClock(), lambda raw: None)
     code, lines = asyncio.run(_look(session, task, region))
     print("\n".join([f"{port}:", *lines]))

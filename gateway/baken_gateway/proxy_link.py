@@ -37,6 +37,7 @@ class ProxyTask:
         self._on_message = on_message
         self._tls = tls_context(address)
         self._subscribed: tuple[str, ...] = ()
+        self._problem: str | None = None
 
     async def run(self) -> None:
         """Until cancelled. Messages wait, sixteen of them, while the broker is away."""
@@ -80,6 +81,10 @@ class ProxyTask:
 
     def _look(self, client: paho.Client) -> None:
         """Subscribe to what the radio wants now, publish what it has said."""
+        if self.proxy.problem != self._problem:
+            self._problem = self.proxy.problem
+            if self._problem is not None:
+                _log.warning("%s", self._problem)
         if not self.is_connected:
             return
         wanted = self.proxy.subscriptions

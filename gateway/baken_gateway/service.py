@@ -59,7 +59,7 @@ class Gateway:
         self.replica = Replica(region.trust, store)
         self.air = StockRadio(self.replica, RegionChannel.of(region), random.randrange)
         proxy = MqttProxy() if meshtastic_mqtt else None
-        self.session = NodeSession(LinkSession(self.replica), random.randrange, self.air, proxy)
+        self.session = NodeSession(LinkSession(self.replica), random.randrange, air=self.air, proxy=proxy)
         self.joined = MqttReplica(region, self.replica, store, f"gateway/{gateway_id}", views=True)
         self.radio = RadioTask(self.session, port, clock, self._from_node, self._inform)
         self.mqtt = MqttTask(self.joined, address, clock, self.radio.offer)

@@ -91,6 +91,7 @@ class NodeSession:
         self,
         link: LinkSession,
         rand: Callable[[int], int],
+        *,
         air: StockRadio | None = None,
         proxy: MqttProxy | None = None,
     ) -> None:
@@ -321,6 +322,8 @@ class NodeSession:
         self.air.open(self.radio, self.node_num or 0, now)
         if self.air.problem is not None:
             _log.error("%s", self.air.problem)
+        elif self.air.channel.psk is None:
+            _log.info('channel "%s": its key is not known here, its name had to do', self.air.channel.name)
 
     def _send(self, message: mesh_pb2.ToRadio) -> None:
         self._out.append(frame(message.SerializeToString()))

@@ -141,7 +141,7 @@ class Station:
         self.end.join_mqtt(ON)
         self.proxy = MqttProxy()
         replica = Replica(_NoTrust(), MemoryStore())
-        self.session = NodeSession(LinkSession(replica), random.Random(seed).randrange, None, self.proxy)
+        self.session = NodeSession(LinkSession(replica), random.Random(seed).randrange, proxy=self.proxy)
 
     def run(self, now):
         while (data := self.session.next_bytes(now)) is not None:

@@ -56,7 +56,7 @@ class Gateway:
         self.replica = Replica(region.trust, MemoryStore())
         rand = random.Random(seed).randrange
         self.air = StockRadio(self.replica, channel or RegionChannel.of(region), rand)
-        self.session = NodeSession(LinkSession(self.replica), rand, self.air)
+        self.session = NodeSession(LinkSession(self.replica), rand, air=self.air)
         self.new = []
         self.plugged = False
         self.most_unanswered = 0
