@@ -341,7 +341,7 @@ class Cable:
         """Records made here go to the node."""
         for raw in raws:
             assert self.replica.receive_record(raw, self.scene.unix_s).state == "new"
-            self.session.offer(raw)
+            self.session.offer(raw, self.scene.ether.now_ms)
 
     async def write(self, data: bytes) -> None:
         """Raw bytes, whatever they are."""

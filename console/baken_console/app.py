@@ -65,6 +65,7 @@ class ConsoleApp(App[int]):
         clock: Any,
         *,
         broker: BrokerAddress | None = None,
+        port: str | None = None,
         language: str = "nl",
         mono: bool = False,
         exercise: bool = False,
@@ -84,10 +85,10 @@ class ConsoleApp(App[int]):
         self._drawn: tuple[int, int, bool] | None = None
         self._refused: dict[str, int] = {}
         self._unsent: set[BulletinKey] = set()
-        if broker is None:
+        if broker is None and port is None:
             desk.is_sent = stored_is_sent(desk, store)
         else:
-            self.feed = Feed(desk, store, broker, clock, "c", self._feed_changed)
+            self.feed = Feed(desk, store, broker, clock, "c", self._feed_changed, port)
             self.connection = self.feed.connection
         self.desk.absorb(self.now_s())
         self.board: Board = self.desk.board(self.now_s())
@@ -290,7 +291,7 @@ class ConsoleApp(App[int]):
         """Put new refusals in the log: nothing is refused silently."""
         counters = dict(self.desk.replica.counters)
         if self.feed is not None:
-            for cause, count in self.feed.joined.counters.items():
+            for cause, count in self.feed.counters.items():
                 counters[cause] = max(counters.get(cause, 0), count)
         new = {cause: count - self._refused.get(cause, 0) for cause, count in counters.items()}
         entries = [

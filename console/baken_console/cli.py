@@ -26,8 +26,12 @@ examples
     baken-console list --region merenland --broker localhost --points
     baken-console list --region merenland --broker localhost --json
 
---region, --broker and --key may also stand in BAKEN_REGION, BAKEN_BROKER and BAKEN_KEY.
-Without --broker the console shows what it has; a bulletin made then is kept and goes at the next connection.
+  without any network, over a radio on this computer
+    baken-console --region merenland --port /dev/ttyUSB0 --key merenland/keys/authority-1.key
+
+--region, --broker, --port and --key may also stand in BAKEN_REGION, BAKEN_BROKER, BAKEN_PORT and BAKEN_KEY.
+Without --broker and --port the console shows what it has; a bulletin made then is kept and goes at the next
+connection.
 In the screen: F1 explains everything, e switches between Dutch and English, NO_COLOR is respected.
 """
 
@@ -107,6 +111,7 @@ def _run_screen(arguments: argparse.Namespace, place: Place) -> int:
         place.store,
         place.clock,
         broker=place.broker,
+        port=place.port,
         language=arguments.lang,
         mono=arguments.mono,
         exercise=arguments.exercise_session or place.clock.is_exercise,
@@ -154,6 +159,13 @@ def _common_options(parser: argparse.ArgumentParser, suppress: bool) -> None:
         metavar="HOST:PORT",
         default=default(os.environ.get("BAKEN_BROKER")),
         help="the region's MQTT broker",
+    )
+    group.add_argument(
+        "--port",
+        metavar="DEVICE",
+        default=default(os.environ.get("BAKEN_PORT")),
+        help="a radio on this computer, Baken node or any Meshtastic device: serial port or tcp:HOST[:4403]; "
+        "with or without --broker",
     )
     group.add_argument(
         "--data",

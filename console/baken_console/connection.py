@@ -12,12 +12,15 @@ DOWN = "down"
 
 @dataclass(frozen=True)
 class Connection:
-    """`gateways`: (id, whether it is online); `problem`: why the broker is away, for people."""
+    """`broker`: what it is a connection to; `gateways`: (id, whether it is online); `problem`: why the broker
+    is away, for people; `is_radio`: there is a radio on this computer and no broker.
+    """
 
     state: str = NO_BROKER
     broker: str = ""
     gateways: tuple[tuple[str, bool], ...] = ()
     problem: str = ""
+    is_radio: bool = False
 
     @property
     def is_up(self) -> bool:

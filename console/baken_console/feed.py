@@ -1,4 +1,4 @@
-"""Joins the desk's replica to the broker, the same way as a gateway does, and tells the app what has changed.
+"""Joins the desk's replica to the broker, to a radio on this computer, or to both, as a gateway does.
 
 The connection lives in a thread of `baken_gateway.mqtt_link`; what it brings is taken in by an asyncio task
 in the app's own loop. So the replica belongs to one thread, and the screen never waits for the network.
@@ -16,6 +16,7 @@ from typing import Any
 
 from baken_console.connection import CONNECTED, CONNECTING, DOWN, Connection
 from baken_console.desk import Desk
+from baken_console.radio_feed import RadioFeed
 from baken_console.receipts import BulletinKey
 from baken_gateway import topics
 from baken_gateway.bridge import MqttReplica
@@ -26,20 +27,31 @@ MAX_IDS = 16  # one computer leaves at most this many names of each role at the 
 
 
 class Feed:
-    """`on_change()`: records or the connection may be different; `role` is part of the name at the broker."""
+    """`on_change()`: records or the connection may be different; `role` is part of the name at the broker.
+
+    `address` None: no broker; `port` None: no radio. What one of them brings is passed on to the other.
+    """
 
     def __init__(
         self,
         desk: Desk,
         store: Any,
-        address: BrokerAddress,
+        address: BrokerAddress | None,
         clock: Any,
         role: str,
         on_change: Callable[[], None],
+        port: str | None = None,
     ) -> None:
         self.desk = desk
-        self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role))
-        self.task = MqttTask(self.joined, address, clock, on_change=self._changed)
+        self.joined: MqttReplica | None = None
+        self.task: MqttTask | None = None
+        self.radio: RadioFeed | None = None
+        if address is not None:
+            self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role))
+            self.task = MqttTask(self.joined, address, clock, self._from_broker, self._changed)
+        if port is not None:
+            self.radio = RadioFeed(desk, store, port, clock, self._from_radio, self._changed)
+            self.radio.offer_made()
         self._store = store
         self._on_change = on_change
         self._was_synced = False
@@ -50,22 +62,66 @@ class Feed:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self.task.run()
+        tasks = [task.run() for task in (self.task, self.radio and self.radio.task) if task is not None]
+        await asyncio.gather(*tasks)
 
     def wake(self) -> None:
         """The desk has made something: publish it."""
-        self.task.wake()
+        if self.task is not None:
+            self.task.wake()
+        if self.radio is not None:
+            self.radio.offer_made()
+
+    @property
+    def synced(self) -> bool:
+        """Whether all that the broker, or the Baken node on the port, holds is here."""
+        in_step = self.radio is not None and self.radio.in_step
+        return in_step or (self.joined is not None and self.joined.synced)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether no more is to be waited for: all is here, or the radio is one that holds nothing."""
+        return self.synced or (self.radio is not None and self.radio.is_stock)
+
+    @property
+    def waiting(self) -> int:
+        """How many bulletins of ours nobody has taken yet, and messages that the broker has not confirmed."""
+        made = sum(not self.is_sent(key) for key in self.desk.made_here)
+        return made + (self.joined.waiting if self.joined is not None and self.joined.is_connected else 0)
+
+    @property
+    def name(self) -> str:
+        """What it is joined to, for people."""
+        names = [str(self.task.address)] if self.task else []
+        return " + ".join([*names, self.radio.task.port] if self.radio else names)
+
+    @property
+    def problem(self) -> str | None:
+        """Why something of it is away, for people."""
+        problems = [self.task.problem if self.task else None, self.radio.problem if self.radio else None]
+        return "; ".join(problem for problem in problems if problem) or None
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """{cause: count} of what was refused."""
+        return dict(self.joined.counters) if self.joined else {}
 
     def is_sent(self, key: BulletinKey) -> bool:
-        """The broker has the bulletin; one that was not made here came from it, or from its gateways."""
+        """Broker or radio have the bulletin; one that was not made here came from them."""
         notice = self.desk.replica.notices.get(key)
         if notice is None or key not in self.desk.made_here:
             return True
-        if all(self.joined.is_acknowledged(raw) for raw in notice.parts.values()):
+        by_radio = self.radio is not None and all(self.radio.has(raw) for raw in notice.parts.values())
+        return by_radio or self._broker_has(key, notice.parts)
+
+    def _broker_has(self, key: BulletinKey, parts: dict[int, bytes]) -> bool:
+        if self.joined is None:
+            return False
+        if all(self.joined.is_acknowledged(raw) for raw in parts.values()):
             if key not in self._sent:
                 # The broker may send a record back before it confirms it, and this program may end in
                 # between.
-                for raw in notice.parts.values():
+                for raw in parts.values():
                     self._store.set_acknowledged(topics.of_record(raw), raw)
                 self._sent.add(key)
             return True
@@ -75,6 +131,12 @@ class Feed:
     @property
     def connection(self) -> Connection:
         """For the connection bar."""
+        radio = self.radio
+        ports = [radio.task.port] if radio is not None and radio.is_up else []
+        if self.joined is None or self.task is None:
+            assert radio is not None
+            state = CONNECTED if ports else DOWN if radio.problem else CONNECTING
+            return Connection(state, radio.task.port, (), "" if ports else radio.problem or "", True)
         broker = str(self.task.address)
         gateways = sorted(
             (name.removeprefix(GATEWAY_ROLE), online)
@@ -82,7 +144,9 @@ class Feed:
             if name.startswith(GATEWAY_ROLE)
         )
         if self.task.is_connected:
-            return Connection(CONNECTED, broker, tuple(gateways))
+            return Connection(CONNECTED, " + ".join([broker, *ports]), tuple(gateways))
+        if ports:
+            return Connection(CONNECTED, ports[0], (), self.task.problem or "", True)
         state = DOWN if self.task.problem else CONNECTING
         return Connection(state, broker, (), self.task.problem or "")
 
@@ -112,10 +176,19 @@ class Feed:
                 continue
         return condition()
 
+    def _from_broker(self, raw: bytes) -> None:
+        if self.radio is not None:
+            self.radio.offer(raw)
+
+    def _from_radio(self, raw: bytes) -> None:
+        if self.task is not None:
+            self.task.wake()
+        self._changed()
+
     def _changed(self) -> None:
-        if self.joined.synced and not self._was_synced:
+        if self.synced and not self._was_synced:
             self.desk.contact_made()
-        self._was_synced = self.joined.synced
+        self._was_synced = self.synced
         for key in self.desk.made_here:
             self.is_sent(key)
         self._news.set()

@@ -77,22 +77,22 @@ def run(arguments: argparse.Namespace, place: Place) -> int:
         )
     else:
         print("\n".join(_lines(board, calendar, arguments.points)))
-    return 4 if place.broker is not None and not synced else 0
+    return 4 if place.is_joined and not synced else 0
 
 
 async def _bring_up_to_date(arguments: argparse.Namespace, place: Place) -> bool:
-    if place.broker is None:
+    if not place.is_joined:
         place.desk.is_sent = stored_is_sent(place.desk, place.store)
         return False
-    feed = Feed(place.desk, place.store, place.broker, place.clock, "l", lambda: None)
+    feed = Feed(place.desk, place.store, place.broker, place.clock, "l", lambda: None, place.port)
     async with feed.running():
-        synced = await feed.reached(lambda: feed.joined.synced, arguments.wait)
+        synced = await feed.reached(lambda: feed.is_ready, arguments.wait) and feed.synced
         if not synced:
-            print(
-                f"baken-console: {feed.task.address}: {feed.task.problem or 'no answer yet'}", file=sys.stderr
-            )
-        elif feed.joined.waiting:  # something that was made without a connection goes now
-            await feed.reached(lambda: feed.joined.waiting == 0, arguments.wait)
+            silence = "a stock radio keeps no records; this is what was heard here"
+            silence = silence if feed.is_ready else "no answer yet"
+            print(f"baken-console: {feed.name}: {feed.problem or silence}", file=sys.stderr)
+        if feed.is_ready and feed.waiting:  # something that was made without a connection goes now
+            await feed.reached(lambda: feed.waiting == 0, arguments.wait)
     return synced
 
 

@@ -10,13 +10,25 @@ from pathlib import Path
 from baken_console.desk import Desk, DeskError
 from baken_console.ledger import Ledger, LedgerError
 from baken_console.moments import MomentError, SteadyClock
+from baken_gateway import tcp_link
 from baken_gateway.clock import ClockError
 from baken_gateway.mqtt_link import AddressError, BrokerAddress
 from baken_gateway.region import PrivateKey, Region, RegionError, load_key, load_region
 from baken_gateway.store import SqliteStore, StoreError
+from baken_gateway.tcp_link import PortError
 
 REPLICA_FILE = "replica.db"
 LEDGER_FILE = "ledger.db"
+_PROBLEMS = (
+    RegionError,
+    DeskError,
+    LedgerError,
+    StoreError,
+    MomentError,
+    ClockError,
+    AddressError,
+    PortError,
+)
 
 
 class PlaceError(Exception):
@@ -25,13 +37,19 @@ class PlaceError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """An opened desk with its store and clock; `broker` None: work without a network."""
+    """An opened desk with its store and clock; `broker` and `port` None: work without either."""
 
     desk: Desk
     store: SqliteStore
     clock: SteadyClock
     broker: BrokerAddress | None
     data: Path
+    port: str | None = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether there is anything to join: a broker, a radio or both."""
+        return self.broker is not None or self.port is not None
 
     def close(self) -> None:
         self.store.close()
@@ -49,11 +67,23 @@ def open_place(arguments: Namespace) -> Place:
         key = load_authority_key(arguments.key, region) if arguments.key else None
         clock = SteadyClock(arguments.exercise_clock)
         broker = _broker(arguments)
+        port = arguments.port or None
+        if port is not None:
+            tcp_link.parse(port)
         data = arguments.data or default_data(region.id)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = SqliteStore(data / REPLICA_FILE)
-        return Place(Desk(region, store, Ledger(data / LEDGER_FILE), key), store, clock, broker, data)
-    except (RegionError, DeskError, LedgerError, StoreError, MomentError, ClockError, AddressError) as error:
+        return Place(Desk(region, store, Ledger(data / LEDGER_FILE), key), store, clock, broker, data, port)
+    except (
+        RegionError,
+        DeskError,
+        LedgerError,
+        StoreError,
+        MomentError,
+        ClockError,
+        AddressError,
+        PortError,
+    ) as error:
         raise PlaceError(str(error)) from error
     except OSError as error:
         raise PlaceError(f"data folder {error.filename or ''} cannot be used: {error.strerror}") from error

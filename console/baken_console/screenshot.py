@@ -20,7 +20,7 @@ def write_screenshot(app: ConsoleApp, path: Path, size: tuple[int, int], wait_s:
     async def render() -> str:
         async with app.run_test(size=size) as pilot:
             deadline_s = time.monotonic() + wait_s
-            while app.feed is not None and not app.feed.joined.synced and time.monotonic() < deadline_s:
+            while app.feed is not None and not app.feed.is_ready and time.monotonic() < deadline_s:
                 await pilot.pause(0.05)
             app.refresh_board(force=True)
             await pilot.pause()

@@ -129,14 +129,14 @@ def run(arguments: argparse.Namespace, place: Place) -> int:
 async def _send(arguments: argparse.Namespace, place: Place) -> int:
     # What does not depend on the broker is refused before it is asked.
     draft_from(arguments, place.desk, place.clock.unix_s())
-    if place.broker is None:
+    if not place.is_joined:
         made, code = _make(arguments, place)
         return code if made is None else _tell(arguments, place, made, None)
-    feed = Feed(place.desk, place.store, place.broker, place.clock, "s", lambda: None)
+    feed = Feed(place.desk, place.store, place.broker, place.clock, "s", lambda: None, place.port)
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + arguments.wait
     async with feed.running():
-        await feed.reached(lambda: feed.joined.synced, arguments.wait)
+        await feed.reached(lambda: feed.is_ready, arguments.wait)
         made, code = _make(arguments, place)
         if made is None:
             return code
@@ -144,8 +144,8 @@ async def _send(arguments: argparse.Namespace, place: Place) -> int:
         confirmed = await feed.reached(
             lambda: feed.is_sent(made.key), max(deadline_s - loop.time(), min(arguments.wait, 1.0))
         )
-        if not confirmed and feed.task.problem:
-            print(f"baken-console: {feed.task.address}: {feed.task.problem}", file=sys.stderr)
+        if not confirmed and feed.problem:
+            print(f"baken-console: {feed.name}: {feed.problem}", file=sys.stderr)
     return _tell(arguments, place, made, confirmed)
 
 
@@ -172,6 +172,8 @@ def _make(arguments: argparse.Namespace, place: Place) -> tuple[Made | None, int
         return None, OK
     if not desk.numbers_known() and not arguments.first:
         where = f"broker {place.broker} is out of reach" if place.broker else "there is no --broker"
+        if place.port and not place.broker:
+            where = f"no Baken node on {place.port} has told them"
         print(
             f"baken-console: this data folder has never sent with this key and {where}, so the numbers in "
             "use are unknown; connect once, or say --first if this key has never sent anything",
@@ -245,13 +247,16 @@ def cost_fields(cost: Any) -> dict[str, Any]:
 
 def _tell(arguments: argparse.Namespace, place: Place, made: Made, confirmed: bool | None) -> int:
     state = {None: "kept", True: "confirmed", False: "waiting"}[confirmed]
+    joined = " + ".join(
+        [f"broker {place.broker}" if place.broker else "", f"radio {place.port}" if place.port else ""]
+    ).strip(" +")
     if arguments.json:
         print(json.dumps({"id": made.ref, "state": state, **cost_fields(made.cost)}, indent=2))
     else:
         told = {
-            "kept": "kept here, no --broker given",
-            "confirmed": f"broker {place.broker} has it",
-            "waiting": f"kept here, broker {place.broker} has not confirmed it yet",
+            "kept": "kept here, no --broker or --port given",
+            "confirmed": f"{joined} has it",
+            "waiting": f"kept here, {joined} has not confirmed it yet",
         }[state]
         print(f"{made.ref}  {_cost_text(made.cost)}  {told}")
     return UNCONFIRMED if confirmed is False and arguments.wait > 0 else OK

@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken_gateway import topics
+from baken_gateway.check import check
 from baken_gateway.clock import Clock, ClockError, ExerciseClock, SystemClock
 from baken_gateway.mqtt_link import AddressError, BrokerAddress
 from baken_gateway.region import RegionError, check_private, load_region, read_file
 from baken_gateway.service import DataFolderError, Gateway, lock_data_folder
 from baken_gateway.store import StoreError, open_gateway_store
+from baken_gateway.tcp_link import PortError
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="baken-gateway",
-        description="Joins the Baken node on a serial port to an MQTT broker. Both hold the region's "
-        "noticeboard; the gateway brings them up to date, both ways, whatever was away for however long. "
-        "It needs no secret key and can be killed at any moment.",
+        description="Joins a radio, a Baken node or any Meshtastic device, to an MQTT broker. Both "
+        "sides hold the region's noticeboard; the gateway brings them up to date, both ways, whatever was "
+        "away for however long. It needs no secret key and can be killed at any moment.",
         epilog="Example: baken-gateway --region /etc/baken/region --port /dev/ttyUSB0 --broker mqtt.example "
         "--data /var/lib/baken-gateway. The region folder is made with: baken-bench region init; what of it "
         "belongs on a gateway computer is copied with: baken-bench region public.",
@@ -38,13 +40,26 @@ def build_parser() -> argparse.ArgumentParser:
         "--region", type=Path, required=True, metavar="DIR", help="folder that describes the region"
     )
     parser.add_argument(
-        "--port", required=True, metavar="DEVICE", help="the node's serial port; it may come and go"
+        "--port",
+        required=True,
+        metavar="DEVICE",
+        help="the radio's serial port, or tcp:HOST[:4403]; it may come and go",
+    )
+    parser.add_argument("--broker", metavar="HOST:PORT", help="MQTT broker; it may come and go")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder for the gateway's memory")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="tell what the device on --port is and whether it fits the region, then stop; needs no --broker "
+        "and no --data",
     )
     parser.add_argument(
-        "--broker", required=True, metavar="HOST:PORT", help="MQTT broker; it may come and go"
-    )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder for the gateway's memory"
+        "--meshtastic-mqtt",
+        action="store_true",
+        help="also be the client proxy of the radio's own MQTT module (off by default): carry its messages "
+        "below msh/ to the same broker and back. For a radio with mqtt.enabled and "
+        "mqtt.proxy_to_client_enabled, and channels with uplink_enabled or downlink_enabled; what strangers "
+        "publish there then goes on the air",
     )
     parser.add_argument(
         "--id", metavar="NAME", help="name of this gateway in topics (default: the computer's name)"
@@ -86,6 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not topics.is_name(gateway_id):
             parser.error(f"--id is {gateway_id!r}, allowed: {topics.NAME_RULE}")
         region = load_region(arguments.region)
+        if arguments.check:
+            return check(region, arguments.port)
+        if arguments.broker is None or arguments.data is None:
+            parser.error("--broker and --data are needed, unless --check is given")
         address = BrokerAddress.parse(
             arguments.broker,
             username=arguments.user,
@@ -99,11 +118,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if damage:
                 _log.error("%s", damage)
             try:
-                gateway = Gateway(region, store, arguments.port, address, clock, gateway_id)
+                gateway = Gateway(
+                    region, store, arguments.port, address, clock, gateway_id, arguments.meshtastic_mqtt
+                )
                 asyncio.run(_run(gateway))
             finally:
                 store.close()
-    except (RegionError, AddressError, ClockError, DataFolderError, StoreError) as error:
+    except (RegionError, AddressError, ClockError, DataFolderError, PortError, StoreError) as error:
         print(f"baken-gateway: {error}", file=sys.stderr)
         return 1
     return 0

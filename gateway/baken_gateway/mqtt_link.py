@@ -301,7 +301,7 @@ class MqttTask:
         self._clock = clock
         self._on_record = on_record
         self._on_change = on_change
-        self._tls = _tls_context(address)
+        self._tls = tls_context(address)
         joined.use_broker(str(address))
         self._pauses_s = (first_pause_s, last_pause_s)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -407,7 +407,8 @@ class MqttTask:
             joined.disconnected()
 
 
-def _tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
+def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
+    """How to encrypt, None: not at all; AddressError when the certificate file is of no use."""
     if not address.tls:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The gateway: one replica, joined to a node on a serial port and to an MQTT broker, each task watched over.
+"""The gateway: one replica, joined to a radio on a port and to an MQTT broker, each task watched over.
 
 A record that comes in on either side is in SQLite before it is acknowledged there and before it goes out
 on the other; so the process may be killed between any two instructions. Port and broker may come and go.
@@ -19,10 +19,13 @@ from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken_gateway.bridge import MqttReplica
 from baken_gateway.clock import Clock
+from baken_gateway.meshtastic_mqtt import MqttProxy
 from baken_gateway.mqtt_link import BrokerAddress, MqttTask
+from baken_gateway.proxy_link import ProxyTask
+from baken_gateway.radio_link import RadioTask
 from baken_gateway.region import Region
-from baken_gateway.serial_link import SerialTask
 from baken_gateway.session import READY, NodeSession
+from baken_gateway.stock_radio import RegionChannel, StockRadio
 from baken_gateway.store import ResilientStore
 
 HOUSEKEEPING_S = 2.0
@@ -36,7 +39,10 @@ class DataFolderError(Exception):
 
 
 class Gateway:
-    """Everything of one gateway; `run` until cancelled."""
+    """Everything of one gateway; `run` until cancelled.
+
+    `meshtastic_mqtt`: carry the radio's own MQTT messages to the same broker.
+    """
 
     def __init__(
         self,
@@ -46,14 +52,21 @@ class Gateway:
         address: BrokerAddress,
         clock: Clock,
         gateway_id: str,
+        meshtastic_mqtt: bool = False,
     ) -> None:
         self.region = region
         self.store = store
         self.replica = Replica(region.trust, store)
-        self.session = NodeSession(LinkSession(self.replica), random.randrange)
+        self.air = StockRadio(self.replica, RegionChannel.of(region), random.randrange)
+        proxy = MqttProxy() if meshtastic_mqtt else None
+        self.session = NodeSession(LinkSession(self.replica), random.randrange, air=self.air, proxy=proxy)
         self.joined = MqttReplica(region, self.replica, store, f"gateway/{gateway_id}", views=True)
-        self.serial = SerialTask(self.session, port, clock, self._from_node, self._inform)
-        self.mqtt = MqttTask(self.joined, address, clock, self.serial.offer)
+        self.radio = RadioTask(self.session, port, clock, self._from_node, self._inform)
+        self.mqtt = MqttTask(self.joined, address, clock, self.radio.offer)
+        self.proxy: ProxyTask | None = None
+        if proxy is not None:
+            client_id = f"baken-{region.id}-{gateway_id}-msh"
+            self.proxy = ProxyTask(proxy, address, client_id, self.radio.wake)
         self._storage_problem: str | None = None
         self._known_node: int | None = None
 
@@ -67,8 +80,10 @@ class Gateway:
         )
         self._inform()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_keep_running("serial", self.serial.run))
+            group.create_task(_keep_running("radio", self.radio.run))
             group.create_task(_keep_running("mqtt", self.mqtt.run))
+            if self.proxy is not None:
+                group.create_task(_keep_running("meshtastic-mqtt", self.proxy.run))
             group.create_task(_keep_running("housekeeping", self._keep_house))
 
     def info(self) -> dict:
@@ -81,9 +96,11 @@ class Gateway:
                 "number": f"!{session.node_num:08x}",
                 "point": point.code if point else None,
                 "firmware": session.firmware,
+                "device": session.device,
             }
         refused = dict(self.replica.counters)
-        for counters in (self.joined.counters, session.counters, session.link.counters):
+        proxied = session.proxy.counters if session.proxy else {}
+        for counters in (self.joined.counters, session.counters, session.link.counters, proxied):
             for cause, count in counters.items():
                 refused[cause] = max(count, refused.get(cause, 0))
         return {
@@ -91,6 +108,8 @@ class Gateway:
             "region": self.region.id,
             "node": node,
             "serial": session.state,
+            "problem": self.air.problem,
+            "air": dict(sorted(self.air.counters.items())),
             "bulletins": len(self.replica.notices),
             "statuses": len(self.replica.statuses),
             "refused": dict(sorted(refused.items())),

@@ -1,8 +1,12 @@
-"""Our side of a node's serial client API (Meshtastic's): its replica and ours bring each other up to date.
+"""Our side of a radio's serial client API (Meshtastic's), for Baken nodes and for any other radio.
 
     port opened -> wake bytes -> want_config -> my_info, metadata, channels, config, node_info ...
     config_complete_id -> packets from our own node number to our own node number on port PRIVATE_APP: what
-    LinkSessions say
+    LinkSessions say, by which a Baken node's replica and ours bring each other up to date
+
+A stock radio has no replica: it hands such a packet back or drops it. When nobody has answered in
+STOCK_AFTER_MS, `stock_radio.StockRadio` gossips over it. The question is asked again every two minutes, and
+an answer at any time makes it a Baken node again, so a wrong guess costs time, never a record.
 
 No input or output here: `receive` takes bytes, `next_bytes` gives bytes, `deadline` says when to ask again.
 A heartbeat each minute makes the node answer; when it does not, `is_dead` turns true and the owner opens
@@ -12,6 +16,7 @@ the port anew. A node that says it has rebooted is asked for its configuration a
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,8 +25,15 @@ from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
 from baken.noticeboard.link import PERIOD_MS, LinkSession
 from baken.noticeboard.replica import NEW
+from baken.wire import protobuf
+from baken.wire.errors import RemoteProtocolError
+from baken.wire.messages import ERROR_MAX_RETRANSMIT, ERROR_NONE, ROUTING
+from baken.wire.records import DIGEST, message_kind
 from baken.wire.stream import Deframer, frame
+from baken_gateway.meshtastic_mqtt import MqttProxy
+from baken_gateway.stock_radio import RadioSettings, StockRadio
 
+ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
 PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 WAKE = b"\xc3" * 32  # the second byte of a frame's start: what a parser in any state throws away
 WAKE_PAUSE_MS = 100
@@ -32,13 +44,22 @@ ANSWER_LIMIT_MS = 20_000  # from a heartbeat to any byte from the node
 FRAME_LIMIT_MS = 2_000  # of silence inside a frame: its rest does not come
 LINK_LIMIT_MS = 3 * PERIOD_MS  # without a word from the node's replica
 MAX_UNANSWERED = 4  # packets without their queueStatus
+MAX_UNANSWERED_ON_AIR = 2
 UNANSWERED_LIMIT_MS = 5_000
+STOCK_AFTER_MS = 8_000  # without an answer to the first link digest
+STOCK_AFTER_BAKEN_MS = 30_000  # the same for a device whose version says that it is a Baken node
+MAX_LINK_IDS = 64
+MAX_TAKEN = 256  # records of which is remembered that the device has taken them
 MAX_NODES = 250
 MAX_LINES = 50
 
 CLOSED = "closed"
 STARTING = "starting"
 READY = "ready"
+
+PROBING = "probing"
+BAKEN = "baken"
+STOCK = "stock"
 
 _log = logging.getLogger(__name__)
 
@@ -57,17 +78,33 @@ class HeardNode:
 
 
 class NodeSession:
-    """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n).
+    """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n). `air`: what to do with a radio that
+    is no Baken node, None: nothing. `proxy`: carries the radio's own MQTT messages, None: they are dropped.
 
-    `state`: CLOSED, STARTING or READY; `node_num` is None until the node has told it; `nodes`: {number:
-    HeardNode}; `firmware`: its version; `counters`: {cause: count} of what was wrong on the line.
+    `in_step`: a Baken node and we hold the same, since the last record was offered, too.
+    `state`: CLOSED, STARTING or READY; `device`: PROBING, BAKEN or STOCK; `radio`: its settings; `node_num`
+    is None until the node has told it; `nodes`: {number: HeardNode}; `firmware`: its version;
+    `counters`: {cause: count} of what was wrong on the line.
     """
 
-    def __init__(self, link: LinkSession, rand: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        link: LinkSession,
+        rand: Callable[[int], int],
+        *,
+        air: StockRadio | None = None,
+        proxy: MqttProxy | None = None,
+    ) -> None:
         self.link = link
+        self.air = air
+        self.proxy = proxy
         self.state = CLOSED
+        self.device = PROBING
+        self.in_step = False
+        self.radio = RadioSettings()
         self.node_num: int | None = None
         self.firmware = ""
+        self.hw_model = 0
         self.nodes: dict[int, HeardNode] = {}
         self.counters: dict[str, int] = {}
         self._rand = rand
@@ -81,6 +118,10 @@ class NodeSession:
         self._heartbeat_s = 0
         self._asked_at: int | None = None
         self._link_heard_at: int | None = None
+        self._link_ids: list[int] = []
+        self._on_way: dict[int, bytes] = {}
+        self._taken: deque[bytes] = deque(maxlen=MAX_TAKEN)
+        self._stock_at: int | None = None
         self._free = 1
         self._unanswered = 0
         self._sent_at = 0
@@ -98,9 +139,9 @@ class NodeSession:
     def close(self) -> None:
         """The port is gone."""
         self.state = CLOSED
-        self.link.close()
+        self._hang_up()
         self._out = []
-        self._start_at = self._asked_at = self._link_heard_at = None
+        self._start_at = None
 
     def is_dead(self, now: int) -> bool:
         """True when the node does not answer any more: close the port and open it anew."""
@@ -135,9 +176,17 @@ class NodeSession:
             _log.debug("node: %s", line.decode(errors="replace"))
         return new
 
-    def offer(self, raw: bytes) -> None:
-        """A record that is new here from elsewhere: give it to the node."""
-        self.link.offer(raw)
+    def offer(self, raw: bytes, now: int) -> None:
+        """A record that is new here from elsewhere: give it to the node, or to the air."""
+        self.in_step = False
+        if self.device != STOCK:
+            self.link.offer(raw)
+        if self.air is not None and self.device != BAKEN:
+            self.air.offer(raw, now)
+
+    def has_taken(self, raw: bytes) -> bool:
+        """Whether the device has lately accepted this record: a Baken node to keep, a stock radio to send."""
+        return raw in self._taken
 
     def next_bytes(self, now: int) -> bytes | None:
         """Bytes to write to the port, or None when nothing is due."""
@@ -155,15 +204,23 @@ class NodeSession:
             self._begin(now, wake=True)
         if self.state == READY and now >= self._heartbeat_at:
             self._send_heartbeat(now)
+        if self._stock_at is not None and now >= self._stock_at:
+            self._begin_air(now)
         if self._out:
             return self._out.pop(0)
-        if self.state == READY and self._may_send(now):
-            payload = self.link.next_payload(now)
-            if payload is not None:
-                self._unanswered += 1
-                self._sent_at = now
-                return self._packet(payload)
-        return None
+        if self.state != READY:
+            return None
+        if self.proxy is not None and (message := self.proxy.next_for_radio()) is not None:
+            return frame(mesh_pb2.ToRadio(mqttClientProxyMessage=message).SerializeToString())
+        packet = self._next_packet(now)
+        if packet is None:
+            return None
+        self._unanswered += 1
+        self._sent_at = now
+        while len(self._on_way) >= MAX_UNANSWERED:
+            del self._on_way[next(iter(self._on_way))]
+        self._on_way[packet.id] = packet.decoded.payload
+        return frame(mesh_pb2.ToRadio(packet=packet).SerializeToString())
 
     def deadline(self) -> int | None:
         """When to call `next_bytes` (and look at `is_dead`) though nothing came, ms; None while closed."""
@@ -182,21 +239,39 @@ class NodeSession:
             due.append(self._heartbeat_at)
             if self._link_heard_at is not None:
                 due.append(self._link_heard_at + LINK_LIMIT_MS)
-            link = self.link.deadline()
-            if link is not None:
-                blocked = self._unanswered >= MAX_UNANSWERED or self._free <= 0
-                due.append(max(link, self._sent_at + UNANSWERED_LIMIT_MS) if blocked else link)
+            if self._stock_at is not None:
+                due.append(self._stock_at)
+            if self.proxy is not None and self.proxy.has_for_radio:
+                due.append(0)
+            air = self.air.deadline() if self.air is not None else None
+            for at, limit in ((self.link.deadline(), MAX_UNANSWERED), (air, MAX_UNANSWERED_ON_AIR)):
+                if at is not None:
+                    blocked = self._unanswered >= limit or self._free <= 0
+                    due.append(max(at, self._sent_at + UNANSWERED_LIMIT_MS) if blocked else at)
         return min(due)
 
     # --- inside
 
     def _begin(self, now: int, wake: bool) -> None:
         self.state = STARTING
-        self.link.close()
+        self._hang_up()
+        self.radio = RadioSettings()
         self._out = [WAKE] if wake else []
         self._start_at = now + (WAKE_PAUSE_MS if wake else 0)
         self._free, self._unanswered = 1, 0
-        self._asked_at = self._link_heard_at = None
+
+    def _hang_up(self) -> None:
+        """Nothing of what was agreed with the radio counts any more."""
+        self.link.close()
+        if self.air is not None:
+            self.air.close()
+        if self.proxy is not None:
+            self.proxy.close()
+        self.device = PROBING
+        self.in_step = False
+        self._link_ids = []
+        self._on_way = {}
+        self._asked_at = self._link_heard_at = self._stock_at = None
 
     def _ask_for_config(self, now: int) -> None:
         self._attempts += 1
@@ -213,8 +288,17 @@ class NodeSession:
             self._asked_at = now
         self._send(mesh_pb2.ToRadio(heartbeat=mesh_pb2.Heartbeat()))
 
-    def _may_send(self, now: int) -> bool:
-        if self._unanswered < MAX_UNANSWERED and self._free > 0:
+    def _next_packet(self, now: int) -> mesh_pb2.MeshPacket | None:
+        if self._may_send(MAX_UNANSWERED, now):
+            payload = self.link.next_payload(now)
+            if payload is not None:
+                return self._link_packet(payload)
+        if self.air is not None and self.device == STOCK and self._may_send(MAX_UNANSWERED_ON_AIR, now):
+            return self.air.next_packet(now)
+        return None
+
+    def _may_send(self, limit: int, now: int) -> bool:
+        if self._unanswered < limit and self._free > 0:
             return True
         if now - self._sent_at < UNANSWERED_LIMIT_MS:
             return False
@@ -222,11 +306,24 @@ class NodeSession:
         self._unanswered, self._free = 0, 1
         return True
 
-    def _packet(self, payload: bytes) -> bytes:
+    def _link_packet(self, payload: bytes) -> mesh_pb2.MeshPacket:
         packet = mesh_pb2.MeshPacket(to=self.node_num or 0, id=1 + self._rand(0xFFFFFFFF))
         packet.decoded.portnum = PRIVATE_APP
         packet.decoded.payload = payload
-        return frame(mesh_pb2.ToRadio(packet=packet).SerializeToString())
+        self._link_ids = [*self._link_ids[1 - MAX_LINK_IDS :], packet.id]
+        return packet
+
+    def _begin_air(self, now: int) -> None:
+        """Nobody answers for a replica: the radio is a stock one."""
+        self._stock_at = None
+        if self.air is None:
+            return
+        self.device = STOCK
+        self.air.open(self.radio, self.node_num or 0, now)
+        if self.air.problem is not None:
+            _log.error("%s", self.air.problem)
+        elif self.air.channel.psk is None:
+            _log.info('channel "%s": its key is not known here, its name had to do', self.air.channel.name)
 
     def _send(self, message: mesh_pb2.ToRadio) -> None:
         self._out.append(frame(message.SerializeToString()))
@@ -237,6 +334,9 @@ class NodeSession:
             self.node_num = message.my_info.my_node_num
         elif kind == "metadata":
             self.firmware = message.metadata.firmware_version[:40]
+            self.hw_model = message.metadata.hw_model
+        elif kind in ("channel", "config", "moduleConfig"):
+            self.radio.learn(message)
         elif kind == "node_info":
             self._remember(message.node_info)
         elif kind == "config_complete_id":
@@ -249,6 +349,13 @@ class NodeSession:
             self._free = message.queueStatus.free
             if message.queueStatus.mesh_packet_id:
                 self._unanswered = max(0, self._unanswered - 1)
+                payload = self._on_way.pop(message.queueStatus.mesh_packet_id, None)
+                if payload is not None and message.queueStatus.res == 0:
+                    self._taken.append(payload)
+                if self.air is not None:
+                    self.air.answered(message.queueStatus.mesh_packet_id, message.queueStatus.res, now)
+        elif kind == "mqttClientProxyMessage" and self.proxy is not None:
+            self.proxy.from_radio(message.mqttClientProxyMessage)
         elif kind == "packet" and self.state == READY:
             return self._receive_packet(message.packet, unix_s, now)
         return []
@@ -263,14 +370,52 @@ class NodeSession:
         self._start_at = None
         self._heartbeat_at = now + HEARTBEAT_MS
         self.link.open(now)
+        says_baken = "baken" in self.firmware.lower()
+        self._stock_at = now + (STOCK_AFTER_BAKEN_MS if says_baken else STOCK_AFTER_MS)
+        if self.proxy is not None:
+            self.proxy.open(self.radio, self.node_num)
 
     def _receive_packet(self, packet: mesh_pb2.MeshPacket, unix_s: int | None, now: int) -> list[bytes]:
-        is_link = getattr(packet, "from") == packet.to == self.node_num
-        if not is_link or packet.decoded.portnum != PRIVATE_APP:
+        is_own = getattr(packet, "from") == packet.to == self.node_num
+        if packet.decoded.portnum != PRIVATE_APP:
+            self._receive_other(packet, is_own, now)
+        elif is_own:
+            return self._receive_link(packet, unix_s, now)
+        elif self.air is not None:
+            self.air.receive(packet, unix_s, now)
+            return self.air.take_learned()
+        return []
+
+    def _receive_other(self, packet: mesh_pb2.MeshPacket, is_own: bool, now: int) -> None:
+        """A packet of any port but ours: only what becomes of our own packets matters here."""
+        if packet.decoded.portnum != ROUTING_APP or self.air is None:
+            return
+        try:
+            error = protobuf.decode(ROUTING, packet.decoded.payload).get("error_reason")
+        except RemoteProtocolError:
+            self._count("bad-routing")
+            return
+        if error in (ERROR_NONE, ERROR_MAX_RETRANSMIT):
+            self.air.confirmed(packet.decoded.request_id)
+        elif error is not None and is_own:
+            self.air.answered(packet.decoded.request_id, error, now)
+
+    def _receive_link(self, packet: mesh_pb2.MeshPacket, unix_s: int | None, now: int) -> list[bytes]:
+        if packet.id in self._link_ids:
+            self._count("link-echo")  # a stock radio hands back what we say to ourselves
             return []
         payload = packet.decoded.payload
         self._link_heard_at = now
+        self._stock_at = None
+        if self.device != BAKEN:
+            self.device = BAKEN
+            if self.air is not None:
+                self.air.close()
+                self.air.forget_kept()
+                self.air.problem = None
         outcome = self.link.receive(payload, unix_s, now)
+        if message_kind(payload) == DIGEST:
+            self.in_step = self.link.in_step
         return [payload] if outcome is not None and outcome.state == NEW else []
 
     def _remember(self, info: mesh_pb2.NodeInfo) -> None:

@@ -14,7 +14,7 @@ from _serial_node import NodeEnd, SerialNode
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
-from baken_gateway.serial_link import SerialTask
+from baken_gateway.radio_link import RadioTask
 from baken_gateway.session import CLOSED, READY, NodeSession
 
 LIMIT_S = 30
@@ -44,7 +44,7 @@ class Gateway:
         self.replica = Replica(region.trust, MemoryStore())
         self.new = []
         self.session = NodeSession(LinkSession(self.replica), random.Random(1).randrange)
-        self.task = SerialTask(self.session, str(port), NoonClock(), self.new.append, first_pause_s=0.05)
+        self.task = RadioTask(self.session, str(port), NoonClock(), self.new.append, first_pause_s=0.05)
 
     def learn(self, *records):
         for raw in records:

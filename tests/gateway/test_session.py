@@ -54,7 +54,7 @@ class Cable:
     def learn(self, *records):
         for raw in records:
             assert self.replica.receive_record(raw, NOON_S).state == NEW
-            self.session.offer(raw)
+            self.session.offer(raw, self.now)
 
     def run(self, ms=MINUTE_MS, step_ms=20):
         end = self.now + ms

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from _nodes import HOUR, LIAR_NUM, MINUTE, SECOND, Cable, stage
 from _region import NOON_S, authority_key, bulletin_parts, status_record
+from meshtastic.protobuf import mesh_pb2
 
 from baken.crypto.signing import AuthorityKey
 from baken.wire import bulletin, status, stream
@@ -173,7 +174,8 @@ def test_garbage_on_the_cable_stops_neither_the_node_nor_the_next_program(tmp_pa
                     await scene.run(100)
                 # Truth in a frame of its own, and lies in the same clothes.
                 for lie in (b"", b"\x11", forged(scene.region, 2), b"\x1a\x00", rand.randbytes(231)):
-                    await cable.write(cable.session._packet(lie))
+                    to_radio = mesh_pb2.ToRadio(packet=cable.session._link_packet(lie))
+                    await cable.write(stream.frame(to_radio.SerializeToString()))
                 await scene.run(5 * SECOND)
             async with Cable(scene, "OV01") as cable:
                 cable.publish(bulletin_parts(scene.region, 3, "Nog een waarheid.")[0])

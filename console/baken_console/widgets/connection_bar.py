@@ -51,7 +51,7 @@ def _short(broker: str) -> str:
 
 
 def _gateway(connection: Connection, words: Words) -> tuple[str, str]:
-    if connection.state in (NO_BROKER, DOWN):
+    if connection.state in (NO_BROKER, DOWN) or connection.is_radio:
         return "", ""
     if not connection.gateways:
         return words("gateway-none"), MUTED

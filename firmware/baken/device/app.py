@@ -41,7 +41,6 @@ _SERIAL_RETRY_MS = const(50)
 _SYNC_WORD = const(0x2B)
 _PREAMBLE_SYMBOLS = const(16)
 _CHIP_POWER_DBM = const(22)  # an SX1262 without an amplifier
-_DIGEST_SIZE = const(43)  # bytes on the air, the largest usual digest
 _EXPIRE_MS = const(60000)
 
 
@@ -430,16 +429,9 @@ class Node:
 
 
 def gossip_settings(node_settings):
-    """Trickle intervals that follow from the airtime of a digest: RFC 6206 terms, figures in
-    docs/protocol.md.
-    """
-    digest_ms = node_settings.preset.modem.airtime_ms(_DIGEST_SIZE)
-    return gossip.GossipSettings(
-        imin_ms=60 * digest_ms,
-        imax_ms=1920 * digest_ms,
-        k=0 if node_settings.is_router else 2,
-        flood_hops=node_settings.hop_limit,
-    )
+    """How often this node speaks of what it holds."""
+    modem = node_settings.preset.modem
+    return gossip.settings_for(modem.airtime_ms, node_settings.hop_limit, node_settings.is_router)
 
 
 def run(board):

@@ -34,6 +34,7 @@ from baken.wire.messages import (
     TO_RADIO,
     TRACEROUTE_APP,
     TRANSPORT_LORA,
+    TRANSPORT_MQTT,
     WAYPOINT_APP,
 )
 from baken.wire.packet import BROADCAST
@@ -131,6 +132,9 @@ class ClientApi:
                 self.node.announce(now)
             else:
                 self._reply_queue_status(0, 0)
+        elif "mqttClientProxyMessage" in message and self.node.envelopes is not None:
+            proxied = message["mqttClientProxyMessage"]
+            self.node.envelopes.downlink(proxied.get("topic", b""), proxied.get("data", b""), now)
         elif message.get("disconnect"):
             self._close()
         elif message:
@@ -274,7 +278,8 @@ class ClientApi:
             "hop_start": event.hop_start,
             "next_hop": event.next_hop,
             "relay_node": event.relay_node,
-            "transport_mechanism": TRANSPORT_LORA,
+            # Without a signal strength it has not been heard.
+            "transport_mechanism": TRANSPORT_LORA if event.rssi_dbm else TRANSPORT_MQTT,
         }
         if len(self._packets) >= MAX_PACKETS:
             self._count("packets-dropped")
@@ -322,6 +327,11 @@ class ClientApi:
             return self._replies.pop(0)
         if self._packets:
             return self._packets.pop(0)
+        if self.node.envelopes is not None and self._startup is None:
+            uplink = self.node.envelopes.next_uplink()
+            if uplink is not None:
+                proxied = {"topic": uplink[0], "data": uplink[1]}
+                return protobuf.encode(FROM_RADIO, {"mqttClientProxyMessage": proxied})
         return None
 
     def next_event(self, now: int) -> "ClientRecord | SetTime | None":

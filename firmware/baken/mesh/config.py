@@ -20,6 +20,7 @@ from baken.wire.packet import MAX_HOPS
 from baken.wire.record import Record
 
 MAX_CHANNELS = 8
+MAX_ROOT = 31  # bytes of an MQTT root, as in the public definitions
 MAX_ADMIN_KEYS = 3
 NODE_INFO_S = const(10_800)
 
@@ -74,6 +75,33 @@ class Place(Record):
         self.latitude_i = latitude_i
         self.longitude_i = longitude_i
         self.altitude_m = altitude_m
+
+
+class MqttSettings(Record):
+    """Exchange with other meshes over MQTT, through the attached client; all off unless asked for.
+
+    `root` empty: `msh/` and the band's name, as stock firmware sets it.
+    """
+
+    __slots__ = ("enabled", "encryption_enabled", "proxy_to_client_enabled", "root")
+
+    def __init__(
+        self,
+        enabled: bool = False,
+        proxy_to_client_enabled: bool = False,
+        encryption_enabled: bool = True,
+        root: bytes = b"",
+    ) -> None:
+        _check("length of the MQTT root", len(root), 0, MAX_ROOT)
+        self.enabled = enabled
+        self.proxy_to_client_enabled = proxy_to_client_enabled
+        self.encryption_enabled = encryption_enabled
+        self.root = root
+
+    @property
+    def is_active(self) -> bool:
+        """Whether packets go anywhere: a node has no network of its own."""
+        return self.enabled and self.proxy_to_client_enabled
 
 
 class MeshConfig(Record):

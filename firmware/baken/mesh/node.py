@@ -48,7 +48,8 @@ TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baken.mesh.config import MeshConfig
+    from baken.mesh.config import MeshConfig, MqttSettings
+    from baken.mesh.opening import Opened
 
 MAX_EVENTS = const(16)
 
@@ -103,6 +104,7 @@ class MeshNode:
         )
         self._events = []
         self.presence = Presence(self, config, rand)
+        self.envelopes = None
         self._own_key_told_at = None
         self._counter = rand(1 << 10)
 
@@ -129,7 +131,10 @@ class MeshNode:
         except RemoteProtocolError as error:
             self._count(error.cause)
         else:
-            self._receive_packet(header, frame, rssi_dbm, snr_db, now)
+            if header.via_mqtt and self.config.ignore_mqtt:
+                self._count("via-mqtt")
+            else:
+                self._receive_packet(header, frame, rssi_dbm, snr_db, now)
         self._take_refused()
         self.access.start_timer(now)
 
@@ -139,9 +144,6 @@ class MeshNode:
             return
         if header.sender in self.config.ignore_incoming or self.nodes.has(header.sender, IGNORED):
             self._count("ignored")
-            return
-        if header.via_mqtt and self.config.ignore_mqtt:
-            self._count("via-mqtt")
             return
         if 0 < header.hop_start < header.hop_limit:
             self._count("hop-start")
@@ -180,6 +182,8 @@ class MeshNode:
     def _hear_new(self, header: Packet, frame: bytes, rssi_dbm: int, snr_db: float, now: int) -> None:
         is_ours = header.to == self.config.node_num
         opened = self._opener.open(header)
+        if self.envelopes is not None:
+            self.envelopes.heard(header, opened, rssi_dbm, snr_db)
         if opened is None:
             refusal = self._opener.refusal
             self._count(refusal)
@@ -355,6 +359,8 @@ class MeshNode:
             packet_id = self._new_packet_id()
         frame = self._sealer.frame(data, secret, to, packet_id, hops, want_ack, pki)
         item = Queued(frame, packet_id, priority_of(data, want_ack) if priority is None else priority)
+        if self.envelopes is not None:
+            self.envelopes.sent(frame, data, channel)
         next_hop = self._routes.next_hop(to)
         if next_hop:
             item = item.directed(next_hop)
@@ -428,6 +434,30 @@ class MeshNode:
             packet_id = self._rand(1 << 22) << 10 | self._counter
             if packet_id and self._history.find(packet_key(self.config.node_num, packet_id)) < 0:
                 return packet_id
+
+    # Over MQTT, see `envelope`
+
+    def use_mqtt(self, settings: "MqttSettings | None") -> None:
+        """Exchange packets with other meshes over the client's network; None or switched off: stop it."""
+        self.envelopes = None
+        if settings is not None and settings.is_active:
+            from baken.mesh.envelope import Envelopes
+
+            self.envelopes = Envelopes(self, settings)
+
+    def open_packet(self, header: Packet) -> "Opened | None":
+        """What is in a packet, None where no key of ours fits."""
+        return self._opener.open(header)
+
+    def receive_envelope(self, header: Packet, frame: bytes, now: int) -> None:
+        """Take a packet that came over MQTT as if it had been heard."""
+        self._receive_packet(header, frame, 0, 0.0, now)
+        self._take_refused()
+        self.access.start_timer(now)
+
+    def acknowledge_by_echo(self, packet_id: int) -> None:
+        """The broker has our packet. The radio's own retries go on: nobody near may have heard it."""
+        self._tell(Acknowledged(packet_id, self.config.node_num))
 
     # The radio
 

@@ -24,6 +24,7 @@ SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
+_DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 SERVE_HOP_START = const(
     1
@@ -99,6 +100,14 @@ class GossipSettings(Record):
         self.flood_hops = flood_hops
 
 
+def settings_for(airtime_ms, flood_hops, is_bridge=False):
+    """Trickle intervals that follow from the airtime of a digest: RFC 6206 terms, figures in
+    docs/protocol.md.
+    """
+    digest_ms = airtime_ms(_DIGEST_FRAME)
+    return GossipSettings(60 * digest_ms, 1920 * digest_ms, 0 if is_bridge else 2, flood_hops=flood_hops)
+
+
 class Gossip:
     """The air side of a replica.
 
@@ -126,13 +135,19 @@ class Gossip:
         """A record made here or brought over a cable: keep it and flood it. Gives the replica's Outcome."""
         outcome = self.replica.receive_record(raw, unix_s)
         if outcome.state == NEW:
-            self._trickle.reset(now)
             self._events.append(Learned(outcome.record_id, bytes(raw)))
-            if len(self._floods) < MAX_SCHEDULED:
-                self._floods.append(outcome.record_id)
-            else:
-                self._count("flood-full")  # digests will spread it
+            self.spread(outcome.record_id, now)
         return outcome
+
+    def spread(self, record_id, now):
+        """Flood a record that is held here and came by another way than the air."""
+        self._trickle.reset(now)
+        if record_id in self._floods:
+            return
+        if len(self._floods) < MAX_SCHEDULED:
+            self._floods.append(record_id)
+        else:
+            self._count("flood-full")  # digests will spread it
 
     def receive(self, payload, packet, margin_db, unix_s, now):
         """A PRIVATE_APP payload from the air.
