@@ -11,7 +11,7 @@ On a `Transmit` event the caller checks the channel once. Busy: `channel_busy(no
 
 from baken.compat import const
 from baken.mesh.access import ChannelAccess
-from baken.mesh.events import Acknowledged, GaveUp, NodeSeen, Received, Transmit
+from baken.mesh.events import Acknowledged, GaveUp, NodeSeen, Received, Transmit, Undecryptable
 from baken.mesh.flood import History
 from baken.mesh.nodedb import NodeDatabase, user_fits
 from baken.mesh.opening import Opener
@@ -22,6 +22,7 @@ from baken.mesh.reliable import Retries
 from baken.wire import packet, protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
+    ADMIN_APP,
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
     ERROR_NONE,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from baken.mesh.config import MeshConfig
 
 MAX_EVENTS = const(16)
+MAX_REFUSALS = const(4)
 
 _FIRST_ANNOUNCE_MS = const(30_000)
 _ANNOUNCE_MS = const(10_800_000)
@@ -72,6 +74,7 @@ class MeshNode:
         self._relay = Relay(config, self._opener, self.access, self._history, self.counters)
         self._retries = Retries()
         self._events = []
+        self._refusals = []  # (packet id, Routing.Error) of the last packets to us that were not accepted
         self._announce_at = None
         self._announced_at = None
         self._counter = rand(1 << 10)
@@ -130,7 +133,8 @@ class MeshNode:
             if header.want_ack:
                 opened = self._opener.open(header)
                 if opened is not None:
-                    self._send_routing(ERROR_NONE, header.sender, header.id, opened.channel, 0, False, now)
+                    error = self._refusal(header.id)
+                    self._send_routing(error, header.sender, header.id, opened.channel, 0, False, now)
             return
         self._relay.hear_again(header, at, frame, snr_db, now)
 
@@ -138,6 +142,7 @@ class MeshNode:
         opened = self._opener.open(header)
         if opened is None:
             self._count("undecryptable")
+            self._tell(Undecryptable(header, rssi_dbm, snr_db))
             if header.to != self.config.node_num:
                 self._relay.relay(header, frame, None, snr_db, now)
             elif header.want_ack and header.channel_hash != 0:
@@ -161,6 +166,8 @@ class MeshNode:
         if header.to == self.config.node_num:
             if received.portnum == ROUTING_APP:
                 self._receive_routing(header.sender, data)
+            if received.portnum == ADMIN_APP and not data.get("request_id"):
+                answered = True  # whoever serves it gives `acknowledge` or `reply`
             if header.want_ack and not answered:
                 self._acknowledge(header, received, now)
         else:
@@ -306,6 +313,37 @@ class MeshNode:
         again = received.portnum == TEXT_MESSAGE_APP and not received.data.get("request_id")
         self._send_routing(ERROR_NONE, header.sender, header.id, received.channel, answer_hops, again, now)
 
+    def acknowledge(self, received: Received, error: int, now: int) -> None:
+        """Answer a packet of ADMIN_APP to us with a Routing.Error, 0 for yes; others are answered here."""
+        if error != ERROR_NONE:
+            self._refusals.append((received.packet_id, error))
+            if len(self._refusals) > MAX_REFUSALS:
+                self._refusals.pop(0)
+        hop_limit = self._answer_hops(received, received.hops_away)
+        self._send_routing(
+            error, received.sender, received.packet_id, received.channel, hop_limit, False, now
+        )
+
+    def reply(self, received: Received, portnum: int, payload: bytes, now: int) -> int:
+        """Answer a packet to us the way it came; gives the packet id, LocalProtocolError as for `send`."""
+        return self.send(
+            portnum,
+            payload,
+            now,
+            to=received.sender,
+            channel=received.channel,
+            hop_limit=self._answer_hops(received, received.hops_away),
+            want_ack=received.want_ack,
+            request_id=received.packet_id,
+            pki=True if received.pki else None,
+        )
+
+    def _refusal(self, packet_id: int) -> int:
+        for refused, error in self._refusals:
+            if refused == packet_id:
+                return error
+        return ERROR_NONE
+
     def _send_routing(
         self, error: int, to: int, request_id: int, channel: int, hop_limit: int, want_ack: bool, now: int
     ) -> None:
@@ -363,7 +401,9 @@ class MeshNode:
 
     # Events and time
 
-    def next_event(self, now: int) -> "Transmit | Received | Acknowledged | GaveUp | NodeSeen | None":
+    def next_event(
+        self, now: int
+    ) -> "Transmit | Received | Undecryptable | Acknowledged | GaveUp | NodeSeen | None":
         """The next thing the caller should know or do; call until None."""
         if self._announce_at is None:
             self._announce_at = now + _FIRST_ANNOUNCE_MS + self._rand(_ANNOUNCE_SPREAD_MS)
@@ -407,7 +447,7 @@ class MeshNode:
             first = fire_at
         return first
 
-    def _tell(self, event: "Received | Acknowledged | GaveUp | NodeSeen") -> None:
+    def _tell(self, event: object) -> None:
         if len(self._events) >= MAX_EVENTS:
             self._events.pop(0)
             self._count("events-dropped")

@@ -163,6 +163,16 @@ class NodeDatabase:
         self._rows[at][_MARKS_AT] = marks | mark if on else marks & ~mark
         return True
 
+    def put_contact(self, num: int, user: dict, verified: bool) -> None:
+        """Store a user that our owner vouches for, whatever was heard before; `user_fits` has checked it."""
+        at = self._find(num)
+        if at < 0:
+            at = self._new_row(num)
+            self._rows[at][12] = _HOPS_UNKNOWN
+        self._rows[at][14] &= ~_HAS_KEY
+        self.update_user(num, user)
+        self.set_mark(num, KEY_VERIFIED, verified)
+
     def next_hop(self, num: int) -> int:
         """Low byte of the neighbour over which this node is reached; 0: not learned."""
         at = self._find(num)
