@@ -6,7 +6,7 @@ from _vectors import from_hex, rows
 
 from baken.mesh.client_api import MAX_PACKETS
 from baken.mesh.config import Channel
-from baken.mesh.events import ClientRecord, SetTime
+from baken.mesh.events import ClientRecord, KeyConflict, SetTime
 from baken.wire import protobuf, stream
 from baken.wire.messages import (
     ADMIN_APP,
@@ -382,6 +382,16 @@ def test_a_packet_that_we_cannot_open_goes_up_as_it_was_heard():
     assert (packet["from"], packet["id"], packet["channel"]) == (OTHER, packet_id, frame[13])
     assert packet["encrypted"] == frame[16:]
     assert "decoded" not in packet
+
+
+def test_a_key_that_does_not_fit_is_told_to_the_user():
+    desk = Desk()
+    desk.connect()
+    desk.api.receive_event(KeyConflict(OTHER), desk.ether.now)
+    desk.api.receive_event(KeyConflict(OTHER, own_key=True), desk.ether.now)
+    told = [notice["message"] for notice in notices(desk.hear())]
+    assert b"!00001001 announces another key" in told[0].replace(b" meldt een andere sleutel /", b"")
+    assert b"has our key" in told[1]
 
 
 def test_packets_to_ourselves_are_answered_and_stay_off_the_air():

@@ -67,7 +67,6 @@ def _refusal(admin: "Administration", received: "Received") -> int:
         sender = admin.node.nodes.get(received.sender)
         key = (sender.user or {}).get("public_key") if sender is not None else None
         return ERROR_NONE if key and key in config.admin_keys else ERROR_ADMIN_PUBLIC_KEY_UNAUTHORIZED
-    if config.admin_channel_enabled and received.channel < len(config.channels):
-        if config.channels[received.channel].name.lower() == b"admin":
-            return ERROR_NONE
+    if config.admin_channel_enabled and config.is_admin_channel(received.channel):
+        return ERROR_NONE
     return ERROR_NOT_AUTHORIZED

@@ -8,7 +8,7 @@ from baken.compat import const
 from baken.mesh import preferences
 from baken.mesh.config import MAX_CHANNELS
 from baken.mesh.events import Reboot, SetTime, Shutdown
-from baken.mesh.nodedb import FAVORITE, IGNORED, LONG_NAME_SIZE, MUTED, SHORT_NAME_SIZE, user_fits
+from baken.mesh.nodedb import FAVORITE, IGNORED, LONG_NAME_SIZE, MUTED, SHORT_NAME_SIZE
 from baken.wire import modem, protobuf
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import (
@@ -255,11 +255,12 @@ def _remove_node(admin, num, _now):
 def _add_contact(admin, contact, _now):
     num = contact.get("node_num", 0)
     user = contact.get("user", {})
-    if not 4 <= num < 0xFFFFFFFF or num == admin.node.config.node_num or not user_fits(user):
-        raise LocalProtocolError(f"contact !{num:08x} cannot be a node, or its user is too long", "node")
-    for name in ("long_name", "short_name"):
-        _check_text(name, user.get(name, b""), LONG_NAME_SIZE)
-    admin.node.nodes.put_contact(num, user, contact.get("manually_verified", False))
+    if not 4 <= num < 0xFFFFFFFF or num == admin.node.config.node_num:
+        raise LocalProtocolError(f"contact !{num:08x} is not another node", "node")
+    for name, limit in (("long_name", LONG_NAME_SIZE), ("short_name", SHORT_NAME_SIZE)):
+        _check_text(name, user.get(name, b""), limit)
+    if not admin.node.nodes.put_contact(num, user, contact.get("manually_verified", False)):
+        raise LocalProtocolError(f"contact !{num:08x} has a wrong field, or there is no room for it", "node")
     if contact.get("should_ignore"):
         admin.node.nodes.set_mark(num, IGNORED, True)
 

@@ -15,7 +15,7 @@ from baken.compat import const
 from baken.mesh.client_admin import Administration
 from baken.mesh.client_config import startup
 from baken.mesh.client_packets import heard, log_record, no_files, notification, numbered
-from baken.mesh.events import Acknowledged, ClientRecord, GaveUp, Received, Undecryptable
+from baken.mesh.events import Acknowledged, ClientRecord, GaveUp, KeyConflict, Received, Undecryptable
 from baken.mesh.preferences import Preferences
 from baken.wire import protobuf, stream
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -234,9 +234,13 @@ class ClientApi:
         to = packet.get("to", 0)
         hop_limit = packet.get("hop_limit", 0)
         want_ack = packet.get("want_ack", False)
-        pki = packet.get("pki_encrypted", False)
+        channel = packet.get("channel", 0)
+        pki = True if packet.get("pki_encrypted") else None
         if pki and not self._has_key(to):
-            return ERROR_PKI_SEND_FAIL_PUBLIC_KEY
+            # Clients ask for it with all administration; the older way, a channel named admin, needs no key.
+            if data["portnum"] != ADMIN_APP or not self.node.config.is_admin_channel(channel):
+                return ERROR_PKI_SEND_FAIL_PUBLIC_KEY
+            pki = False
         if data["portnum"] == TRACEROUTE_APP and to == BROADCAST and hop_limit > 0:
             return ERROR_BAD_REQUEST
         try:
@@ -245,7 +249,7 @@ class ClientApi:
                 data.get("payload", b""),
                 now,
                 to=to,
-                channel=packet.get("channel", 0),
+                channel=channel,
                 hop_limit=None if want_ack and hop_limit == 0 else hop_limit,
                 want_ack=want_ack,
                 request_id=data.get("request_id", 0),
@@ -254,7 +258,7 @@ class ClientApi:
                 want_response=data.get("want_response", False),
                 reply_id=data.get("reply_id", 0),
                 emoji=data.get("emoji", 0),
-                pki=True if pki else None,
+                pki=pki,
             )
         except LocalProtocolError as error:
             self._explain(error, data, packet_id)
@@ -290,7 +294,7 @@ class ClientApi:
     # From the mesh
 
     def receive_event(
-        self, event: "Received | Undecryptable | Acknowledged | GaveUp | NodeSeen", now: int
+        self, event: "Received | Undecryptable | Acknowledged | GaveUp | KeyConflict | NodeSeen", now: int
     ) -> None:
         """Take an event of the MeshNode; what concerns the client is passed on."""
         self.now = now
@@ -309,6 +313,12 @@ class ClientApi:
                     LEVEL_WARNING,
                     event.packet_id,
                 )
+        elif isinstance(event, KeyConflict):
+            if event.own_key:
+                text = f"knoop !{event.num:08x} heeft onze sleutel / has our key: messages to us can be read"
+            else:
+                text = f"knoop !{event.num:08x} meldt een andere sleutel / announces another key: not trusted"
+            self.notify(text)
         elif isinstance(event, Undecryptable):
             if self._open and len(self._packets) < MAX_PACKETS:
                 self._packets.append(heard(event, self.unix_s or 0))

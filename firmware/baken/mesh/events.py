@@ -117,6 +117,19 @@ class NodeSeen(Record):
         self.num = num
 
 
+class KeyConflict(Record):
+    """Node `num`, or somebody in its name, announced another key than the one we keep for it, or none.
+
+    With `own_key` it announced ours: two nodes have one key pair, and each can read what is for the other.
+    """
+
+    __slots__ = ("num", "own_key")
+
+    def __init__(self, num: int, own_key: bool = False) -> None:
+        self.num = num
+        self.own_key = own_key
+
+
 class Undecryptable(Record):
     """A packet that none of our keys opens; a client may have the key. `header` is its packet.Packet."""
 

@@ -335,7 +335,7 @@ class MeshNode:
             hop_limit=self._answer_hops(received, received.hops_away),
             want_ack=received.want_ack,
             request_id=received.packet_id,
-            pki=True if received.pki else None,
+            pki=received.pki,
         )
 
     def _refusal(self, packet_id: int) -> int:

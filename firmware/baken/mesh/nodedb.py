@@ -163,8 +163,13 @@ class NodeDatabase:
         self._rows[at][_MARKS_AT] = marks | mark if on else marks & ~mark
         return True
 
-    def put_contact(self, num: int, user: dict, verified: bool) -> None:
-        """Store a user that our owner vouches for, whatever was heard before; `user_fits` has checked it."""
+    def put_contact(self, num: int, user: dict, verified: bool = False) -> bool:
+        """Enter a node as its owner knows it: this user, and this key, take the place of what was heard.
+
+        False when the message breaks `user_fits`.
+        """
+        if not user_fits(user):
+            return False
         at = self._find(num)
         if at < 0:
             at = self._new_row(num)
@@ -172,6 +177,7 @@ class NodeDatabase:
         self._rows[at][14] &= ~_HAS_KEY
         self.update_user(num, user)
         self.set_mark(num, KEY_VERIFIED, verified)
+        return True
 
     def next_hop(self, num: int) -> int:
         """Low byte of the neighbour over which this node is reached; 0: not learned."""
