@@ -46,6 +46,8 @@ def _fill(table, rand):
         name, kind = field[1], field[2]
         if kind.startswith("message"):
             value = _fill(field[3], rand)
+        elif name in ("node_filter", "node_highlight", "map_data", "available_pins"):
+            value = b"\x08\x01"  # messages that are not looked into
         elif kind.startswith("bytes"):
             value = b"t%d" % rand(100)
         elif kind.startswith("bool"):
@@ -272,6 +274,10 @@ def test_a_value_out_of_range_is_refused_with_the_value_and_the_limit_and_nothin
         (b"no channel is the primary one", {"set_channel": {"index": 0}}),
         (b"device.tzdef is not UTF-8", {"set_config": {"device": {"tzdef": b"\xff"}}}),
         (b"mqtt.root is not UTF-8", {"set_module_config": {"mqtt": {"root": b"\xc0\x80"}}}),
+        (
+            b"node_filter has a text that is not UTF-8",
+            {"store_ui_config": {"node_filter": b"\x0a\x02\xff\xff"}},
+        ),
         (b"nothing to set", {"set_config": {"sessionkey": {}}}),
         (b"no section", {"set_config": {}}),
         (b"no section", {"set_module_config": {"mesh_beacon": b""}}),

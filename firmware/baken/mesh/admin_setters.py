@@ -10,7 +10,7 @@ from baken.mesh.config import MAX_CHANNELS
 from baken.mesh.events import Reboot, SetTime, Shutdown
 from baken.mesh.nodedb import FAVORITE, IGNORED, LONG_NAME_SIZE, MUTED, SHORT_NAME_SIZE
 from baken.wire import modem, protobuf
-from baken.wire.errors import LocalProtocolError
+from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.messages import (
     CHANNEL,
     CHANNEL_DISABLED,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 _MAX_DELAY_S = const(86_400)
 _FLASH = const(0)  # AdminMessage.BackupLocation
-# Sections whose bytes are not texts: keys, and what only the client reads.
-_NO_TEXTS = ("security", "device_ui", "remote_hardware")
+_MAX_INNER_TAG = const(20)
+# Fields that the tables take for bytes, because nothing here looks into these messages.
+_MESSAGES = ("node_filter", "node_highlight", "map_data", "available_pins")
 _SHARED_CONTACT = protobuf.compact(
     "1 node_num uint32, 2 user message, 3 should_ignore bool, 4 manually_verified bool", {"user": USER}
 )
@@ -131,7 +132,7 @@ def _set_module_config(admin, encoded, now):
 def _store_ui_config(admin, body, now):
     from baken.wire.messages_config import DEVICE_UI_CONFIG
 
-    protobuf.decode(DEVICE_UI_CONFIG, body)
+    _check_fields("device_ui", protobuf.decode(DEVICE_UI_CONFIG, body))
     admin.change({preferences.CONFIGS + preferences.DEVICE_UI: body}, now)
 
 
@@ -178,14 +179,35 @@ def _checked(table, encoded) -> "Any":
     found = protobuf.decode(table, encoded)
     for name in found:
         values = found[name]
-        if isinstance(values, bytes):  # of a newer firmware: not looked into
-            protobuf.decode((), values)
-        elif name not in _NO_TEXTS:
-            for field in values:
-                if isinstance(values[field], bytes):
-                    _check_text(f"{name}.{field}", values[field], len(values[field]))
+        if isinstance(values, bytes):
+            _check_message(name, values)
+        elif name != "security":  # its bytes are keys
+            _check_fields(name, values)
         return name, values
     raise LocalProtocolError("there is no section that this firmware knows", "config")
+
+
+def _check_fields(name, values):
+    for field in values:
+        value = values[field]
+        if field in _MESSAGES:
+            for body in value if isinstance(value, list) else (value,):
+                _check_message(f"{name}.{field}", body)
+        elif isinstance(value, bytes) and field != "calibration_data":
+            _check_text(f"{name}.{field}", value, len(value))
+
+
+def _check_message(name, body):
+    """A message that nothing here looks into: its texts, if that is what they are, are UTF-8."""
+    table = [(tag, str(tag), "bytes[]") for tag in range(1, _MAX_INNER_TAG + 1)]
+    found = protobuf.decode(tuple(table), body)
+    for tag in found:
+        for value in found[tag]:
+            if not is_utf8(value):
+                try:
+                    protobuf.decode((), value)
+                except RemoteProtocolError:
+                    raise LocalProtocolError(f"{name} has a text that is not UTF-8", "config")
 
 
 def _check_text(name, text, limit):

@@ -218,16 +218,13 @@ class ClientApi:
     def _receive_admin(self, data: dict, packet_id: int, now: int) -> None:
         self._admin.client_attached = True
         answer, error = self._admin.receive(data.get("payload", b""), now)
+        for text in self._admin.notices:  # before the error, with which many clients leave
+            self.notify(text, LEVEL_WARNING, packet_id)
+        self._admin.notices.clear()
         if answer is None:
             self._reply_routing(error, packet_id)
         else:
             self._reply_local(ADMIN_APP, answer, packet_id)
-        self._pass_notices(packet_id)
-
-    def _pass_notices(self, packet_id: int) -> None:
-        for text in self._admin.notices:
-            self.notify(text, LEVEL_WARNING, packet_id)
-        self._admin.notices.clear()
 
     def _send(self, packet: dict, data: dict, packet_id: int, now: int) -> int:
         """Hand a packet to the mesh under our own number; gives a Routing.Error."""
