@@ -389,6 +389,14 @@ def test_what_is_not_committed_is_forgotten_with_its_client_or_after_five_minute
 # Keeping
 
 
+def test_the_stored_form_is_the_one_in_the_protocol_document():
+    store = MemoryStore()
+    settings = Preferences(MeshConfig(OWN, b"Basis", b"B"), store)
+    settings.change({preferences.MODULES + 5: b"\x08\x07", preferences.OWNER: b"\x12\x01x"})
+    settings.commit()
+    assert store.get("preferences") == b"\x01" + b"\x00\x00\x03\x12\x01x" + b"\x25\x00\x02\x08\x07"
+
+
 def test_settings_on_a_flash_without_room_hold_until_a_restart_and_the_client_hears_it():
     store = BrokenStore()
     desk = Desk(store=store)
