@@ -22,7 +22,8 @@ from baken.mesh.node import MeshNode
 from baken.mesh.nodedb import FAVORITE, IGNORED
 from baken.mesh.preferences import Preferences
 from baken.noticeboard.store import MemoryStore
-from baken.wire.messages import POSITION_APP, TELEMETRY_APP, TEXT_MESSAGE_APP
+from baken.wire import protobuf, stream
+from baken.wire.messages import POSITION_APP, TELEMETRY_APP, TEXT_MESSAGE_APP, TO_RADIO
 
 _COMMAND = Path(sys.executable).parent / "meshtastic"
 _OWN = 0x81F14186
@@ -98,6 +99,12 @@ class Bench:
                     return
             time.sleep(0.02)
         raise AssertionError(f"not within 20 s: {what}")
+
+    def hang_up(self) -> None:
+        """Forget a client that was ended without a goodbye, so that the next one's start-up can be seen."""
+        with self.lock:
+            goodbye = protobuf.encode(TO_RADIO, {"disconnect": True})
+            self.api.receive_bytes(stream.frame(goodbye), self.ether.now)
 
     def close(self) -> None:
         self._stopped.set()
@@ -190,6 +197,7 @@ def test_an_acknowledged_direct_message_is_reported_as_received(bench: Bench):
 
 
 def test_a_text_from_the_mesh_is_shown_to_a_listener(bench: Bench):
+    bench.hang_up()
     with subprocess.Popen(
         [_COMMAND, "--port", bench.port, "--listen"],
         stdout=subprocess.PIPE,
@@ -214,6 +222,7 @@ def test_a_text_from_the_mesh_is_shown_to_a_listener(bench: Bench):
 
 
 def test_a_text_from_the_mesh_is_replied_to(bench: Bench):
+    bench.hang_up()
     with subprocess.Popen(
         [_COMMAND, "--port", bench.port, "--reply"],
         stdout=subprocess.DEVNULL,
