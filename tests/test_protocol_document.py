@@ -439,12 +439,12 @@ def test_the_trickle_times_are_those_of_the_node_program():
     """Asked of the node program itself, which runs on MicroPython only."""
     rows = _table("## 8 ", "preset")
     program = (
-        "from baken.device.app import gossip_settings\nfrom baken.wire.modem import preset_named\n"
-        "class S: pass\n"
+        "from baken.device.app import gossip_settings\nfrom baken.mesh.config import MeshConfig\n"
+        "from baken.wire.modem import preset_named\n"
         f"for name in {[row[0] for row in rows]!r}:\n"
-        "    for router in (False, True):\n"
-        "        s = S(); s.preset = preset_named(name); s.is_router = router; s.hop_limit = 3\n"
-        "        g = gossip_settings(s); print(name, g.imin_ms, g.imax_ms, g.k, g.growth)\n"
+        "    for role in (0, 2):\n"
+        "        config = MeshConfig(4, b'', b'', preset=preset_named(name).number, role=role)\n"
+        "        g = gossip_settings(config); print(name, g.imin_ms, g.imax_ms, g.k, g.growth)\n"
     )
     done = upy_process.run(64, "-c", program)
     told = [line.split() for line in done.stdout.splitlines()]

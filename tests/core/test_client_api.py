@@ -1,12 +1,12 @@
 """The serial client API: a client of a few lines against ClientApi, the mesh behind it."""
 
-from _ether import Ether, everyone, make_node, seeded
+from _desk import NONCE, OTHER, OWN, Desk, events, kinds, notices, packets, statuses, verdicts
+from _ether import make_node, seeded
 from _vectors import from_hex, rows
 
-from baken.mesh.client_api import MAX_PACKETS, ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import MAX_PACKETS
 from baken.mesh.config import Channel
-from baken.mesh.events import ClientRecord, SetTime
+from baken.mesh.events import ClientRecord, KeyConflict, SetTime
 from baken.wire import protobuf, stream
 from baken.wire.messages import (
     ADMIN_APP,
@@ -14,10 +14,12 @@ from baken.wire.messages import (
     ERROR_DUTY_CYCLE_LIMIT,
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
+    ERROR_NO_RESPONSE,
     ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
     ERROR_RATE_LIMIT_EXCEEDED,
     ERROR_TOO_LARGE,
     FROM_RADIO,
+    LEVEL_INFO,
     NODEINFO_APP,
     POSITION_APP,
     PRIVATE_APP,
@@ -25,120 +27,9 @@ from baken.wire.messages import (
     TEXT_MESSAGE_APP,
     TO_RADIO,
     TRACEROUTE_APP,
+    USER,
 )
-from baken.wire.messages_admin import ADMIN_MESSAGE
 from baken.wire.packet import BROADCAST
-
-_OWN = 0x1000
-_OTHER = 0x1001
-_NONCE = 305419896
-
-
-class Desk:
-    """Our node with a client on its serial port, and some neighbours."""
-
-    def __init__(self, neighbours=1, links=None, **settings):
-        nodes = [make_node(_OWN, hop_limit=4, **settings)]
-        nodes += [make_node(_OTHER + i, hop_limit=4) for i in range(neighbours)]
-        self.ether = Ether(nodes, everyone(neighbours + 1, 5.5) if links is None else links)
-        self.node = nodes[0]
-        self.api = ClientApi(self.node, DeviceInfo(device_id=bytes(range(16))), seeded(7))
-        self._deframer = stream.Deframer()
-        self._passed = 0
-        self._packet_id = 100
-        self.run(1000)
-
-    def run(self, for_ms):
-        """Let time pass; the device hands the node's events to the client API."""
-        self.ether.run(for_ms)
-        events = self.ether.events[0]
-        for event in events[self._passed :]:
-            self.api.receive_event(event, self.ether.now)
-        self._passed = len(events)
-
-    def tell(self, **message):
-        """The client sends one ToRadio."""
-        self.api.receive_bytes(stream.frame(protobuf.encode(TO_RADIO, message)), self.ether.now)
-
-    def hear(self, limit=64):
-        """All FromRadio messages that wait for the client."""
-        found = []
-        while data := self.api.next_bytes(limit):
-            assert len(data) <= limit
-            found += [protobuf.decode(FROM_RADIO, payload) for payload in self._deframer.receive(data)]
-        return found
-
-    def connect(self):
-        """Start a session and read the start-up sequence."""
-        self.tell(want_config_id=_NONCE)
-        return self.hear()
-
-    def send(self, portnum, payload=b"", to=BROADCAST, **fields):
-        """The client sends a packet; gives its id."""
-        self._packet_id += 1
-        packet = {
-            "to": to,
-            "decoded": {"portnum": portnum, "payload": payload},
-            "id": self._packet_id,
-            "hop_limit": 3,
-        }
-        packet.update(fields)
-        self.tell(packet=packet)
-        return self._packet_id
-
-    def administer(self, **message):
-        """The client sends an AdminMessage to our own node."""
-        data = {
-            "portnum": ADMIN_APP,
-            "payload": protobuf.encode(ADMIN_MESSAGE, message),
-            "want_response": True,
-        }
-        return self.send(0, to=_OWN, decoded=data, want_ack=True, pki_encrypted=True)
-
-    def answer(self):
-        """The AdminMessage among what waits for the client."""
-        for packet in _packets(self.hear()):
-            if packet["decoded"]["portnum"] == ADMIN_APP:
-                assert (packet["from"], packet["to"]) == (_OWN, _OWN)
-                return packet["decoded"]["request_id"], protobuf.decode(
-                    ADMIN_MESSAGE, packet["decoded"]["payload"]
-                )
-        raise AssertionError("no answer")
-
-    def on_air(self, portnum):
-        """Packets of this port that the neighbour received from us."""
-        return self.ether.heard(1, portnum)
-
-
-def _packets(messages):
-    return [message["packet"] for message in messages if "packet" in message]
-
-
-def _verdicts(messages):
-    """(request id, payload) of ROUTING packets from ourselves."""
-    found = []
-    for packet in _packets(messages):
-        data = packet["decoded"]
-        if data["portnum"] == ROUTING_APP and packet["from"] == _OWN:
-            assert packet["to"] == _OWN
-            found.append((data["request_id"], data["payload"]))
-    return found
-
-
-def _statuses(messages):
-    return [message["queueStatus"] for message in messages if "queueStatus" in message]
-
-
-def _kinds(messages):
-    return [sorted(message)[0] for message in messages]
-
-
-def _events(api, now):
-    events = []
-    while (event := api.next_event(now)) is not None:
-        events.append(event)
-    return events
-
 
 # The session
 
@@ -151,7 +42,7 @@ def test_it_is_silent_until_the_first_message_of_a_client():
     desk.api.receive_bytes(b"\xc3" * 32, desk.ether.now)
     assert desk.hear() == []
     assert not desk.api.client_ready
-    kept = _packets(desk.connect())
+    kept = packets(desk.connect())
     assert [packet["decoded"]["payload"] for packet in kept] == [b"gemist"]
     assert desk.api.client_ready
 
@@ -163,14 +54,14 @@ def test_the_start_up_sequence_has_the_order_of_the_real_firmware():
             protobuf.decode(FROM_RADIO, payload) for payload in stream.Deframer().receive(from_hex(recorded))
         ]
         not_ours = ("region_presets", "fileInfo")  # of 2.8, and files that a client would fetch
-        expected = [kind for kind in _kinds(real) if kind not in not_ours]
+        expected = [kind for kind in kinds(real) if kind not in not_ours]
         desk = Desk()
         desk.ether.run(70_000)  # the neighbour is known now, as one was in the recording
         desk.tell(want_config_id=nonce)
         ours = desk.hear()
         if "moduleConfig" in expected:
             expected.remove("moduleConfig")  # 2.8 has 17, 2.7 has 16
-        assert _kinds(ours) == expected, nonce
+        assert kinds(ours) == expected, nonce
         assert ours[-1] == {"config_complete_id": nonce}
 
 
@@ -180,7 +71,7 @@ def test_the_start_up_sequence_describes_the_node():
     desk.api.battery_percent = 101
     desk.run(70_000)
     messages = desk.connect()
-    assert messages[0]["my_info"]["my_node_num"] == _OWN
+    assert messages[0]["my_info"]["my_node_num"] == OWN
     assert messages[0]["my_info"]["device_id"] == bytes(range(16))
     own = messages[2]["node_info"]
     assert own["user"]["id"] == b"!00001000"
@@ -197,7 +88,7 @@ def test_the_start_up_sequence_describes_the_node():
     assert len(set([list(module)[0] for module in modules])) == 16
     other = messages[-2]["node_info"]
     assert (other["num"], other["user"]["id"], other["snr"], other["hops_away"]) == (
-        _OTHER,
+        OTHER,
         b"!00001001",
         5.5,
         0,
@@ -210,7 +101,7 @@ def test_however_the_bytes_are_cut_the_session_is_the_same():
     expected = whole.connect()
     for limit in (1, 7, 512):
         desk = Desk()
-        for byte in stream.frame(protobuf.encode(TO_RADIO, {"want_config_id": _NONCE})):
+        for byte in stream.frame(protobuf.encode(TO_RADIO, {"want_config_id": NONCE})):
             desk.api.receive_bytes(bytes([byte]), desk.ether.now)
         assert desk.hear(limit) == expected
 
@@ -224,7 +115,8 @@ def test_a_new_request_restarts_the_sequence_without_breaking_the_frame_on_the_l
     deframer = stream.Deframer()
     messages = [protobuf.decode(FROM_RADIO, payload) for payload in deframer.receive(data)]
     assert deframer.bad_starts == 0
-    assert _kinds(messages)[:3] == ["my_info", "my_info", "deviceuiConfig"]
+    assert [message.pop("id") for message in messages] == list(range(1, len(messages) + 1))
+    assert kinds(messages)[:3] == ["my_info", "my_info", "deviceuiConfig"]
     assert messages[-1] == {"config_complete_id": 2}
 
 
@@ -232,7 +124,7 @@ def test_a_heartbeat_gets_a_queue_status_or_an_announcement():
     desk = Desk()
     desk.connect()
     desk.tell(heartbeat={})
-    assert _statuses(desk.hear()) == [{"free": 16, "maxlen": 16}]
+    assert statuses(desk.hear()) == [{"free": 16, "maxlen": 16}]
     desk.tell(heartbeat={"nonce": 1})
     assert desk.hear() == []
     desk.run(5000)
@@ -264,7 +156,7 @@ def test_noise_on_the_line_is_counted_and_nothing_else():
     assert sum(desk.api.counters.values()) > 50
     desk.api.receive_bytes(bytes(600), desk.ether.now)  # whatever length the noise promised is over
     desk.hear()
-    assert desk.connect()[-1] == {"config_complete_id": _NONCE}
+    assert desk.connect()[-1] == {"config_complete_id": NONCE}
 
 
 # Packets from the client
@@ -274,10 +166,10 @@ def test_a_packet_goes_out_under_our_own_number_and_is_confirmed():
     desk = Desk()
     desk.connect()
     packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", **{"from": 0xBAD, "next_hop": 9, "relay_node": 9})
-    assert _statuses(desk.hear()) == [{"free": 15, "maxlen": 16, "mesh_packet_id": packet_id}]
+    assert statuses(desk.hear()) == [{"free": 15, "maxlen": 16, "mesh_packet_id": packet_id}]
     desk.run(9000)
     (text,) = desk.on_air(TEXT_MESSAGE_APP)
-    assert (text.sender, text.packet_id, text.payload, text.hop_start) == (_OWN, packet_id, b"hoi", 3)
+    assert (text.sender, text.packet_id, text.payload, text.hop_start) == (OWN, packet_id, b"hoi", 3)
     assert (text.next_hop, text.relay_node) == (0, 0xFF)
 
 
@@ -300,30 +192,30 @@ def test_a_relay_that_is_heard_is_reported_as_our_own_routing_packet():
     packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
     desk.hear()
     desk.run(20_000)
-    assert _verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
+    assert verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
 
 
 def test_a_real_acknowledgement_is_passed_on_from_its_sender_once():
     desk = Desk()
     desk.connect()
-    packet_id = desk.send(POSITION_APP, b"", to=_OTHER, want_ack=True)
+    packet_id = desk.send(POSITION_APP, b"", to=OTHER, want_ack=True)
     desk.hear()
     desk.run(30_000)
-    packets = [packet for packet in _packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
-    assert [(packet["from"], packet["decoded"]["payload"]) for packet in packets] == [(_OTHER, b"\x18\x00")]
-    assert packets[0]["decoded"]["request_id"] == packet_id
+    answers = [packet for packet in packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
+    assert [(packet["from"], packet["decoded"]["payload"]) for packet in answers] == [(OTHER, b"\x18\x00")]
+    assert answers[0]["decoded"]["request_id"] == packet_id
 
 
 def test_a_refusal_of_the_addressee_is_passed_on_once():
     desk = Desk(channels=(Channel(), Channel(b"Regio", bytes(32))))
     desk.connect()
-    packet_id = desk.send(POSITION_APP, b"", to=_OTHER, want_ack=True, channel=1)
+    packet_id = desk.send(POSITION_APP, b"", to=OTHER, want_ack=True, channel=1)
     desk.hear()
     desk.run(30_000)
-    packets = [packet for packet in _packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
-    assert [packet["from"] for packet in packets] == [_OTHER]
-    assert packets[0]["decoded"]["payload"] == bytes([0x18, ERROR_NO_CHANNEL])
-    assert packets[0]["decoded"]["request_id"] == packet_id
+    answers = [packet for packet in packets(desk.hear()) if packet["decoded"]["portnum"] == ROUTING_APP]
+    assert [packet["from"] for packet in answers] == [OTHER]
+    assert answers[0]["decoded"]["payload"] == bytes([0x18, ERROR_NO_CHANNEL])
+    assert answers[0]["decoded"]["request_id"] == packet_id
 
 
 def test_a_packet_that_nobody_hears_ends_in_max_retransmit():
@@ -331,7 +223,7 @@ def test_a_packet_that_nobody_hears_ends_in_max_retransmit():
     desk.connect()
     packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
     desk.run(30_000)
-    assert _verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_MAX_RETRANSMIT]))]
+    assert verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_MAX_RETRANSMIT]))]
 
 
 def test_a_packet_beyond_the_duty_cycle_is_reported():
@@ -340,7 +232,11 @@ def test_a_packet_beyond_the_duty_cycle_is_reported():
     desk.node.budget.spend(360_000, desk.ether.now)
     packet_id = desk.send(TEXT_MESSAGE_APP, b"hoi", want_ack=True)
     desk.run(100)
-    assert _verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_DUTY_CYCLE_LIMIT]))]
+    messages = desk.hear()
+    assert verdicts(messages) == [(packet_id, bytes([0x18, ERROR_DUTY_CYCLE_LIMIT]))]
+    assert [(told["reply_id"], b"limit 10 %" in told["message"]) for told in notices(messages)] == [
+        (packet_id, True)
+    ]
 
 
 def test_what_cannot_be_sent_is_refused_with_its_reason():
@@ -352,15 +248,34 @@ def test_what_cannot_be_sent_is_refused_with_its_reason():
         (ERROR_BAD_REQUEST, desk.send(PRIVATE_APP, b"x", to=0)),
         (ERROR_BAD_REQUEST, desk.send(PRIVATE_APP, b"x", hop_limit=9)),
         (ERROR_BAD_REQUEST, desk.send(TRACEROUTE_APP, b"")),
-        (ERROR_PKI_SEND_FAIL_PUBLIC_KEY, desk.send(PRIVATE_APP, b"x", to=_OTHER, pki_encrypted=True)),
+        (ERROR_PKI_SEND_FAIL_PUBLIC_KEY, desk.send(PRIVATE_APP, b"x", to=OTHER, pki_encrypted=True)),
     )
     messages = desk.hear()
-    assert [(status["res"], status["mesh_packet_id"]) for status in _statuses(messages)] == list(refused)
-    assert _verdicts(messages) == [(packet_id, bytes([0x18, error])) for error, packet_id in refused]
+    told = {notice["reply_id"]: notice["message"] for notice in notices(messages)}
+    assert b"233 bytes, limit 232" not in told[refused[0][1]] and b"limit 239" in told[refused[0][1]]
+    assert b"hop limit is 9 of 9, limit 7" in told[refused[3][1]]
+    assert [(status["res"], status["mesh_packet_id"]) for status in statuses(messages)] == list(refused)
+    assert verdicts(messages) == [(packet_id, bytes([0x18, error])) for error, packet_id in refused]
     desk.tell(packet={"to": BROADCAST, "id": 9, "encrypted": b"x"})
-    assert _statuses(desk.hear())[0]["res"] == ERROR_BAD_REQUEST
+    assert statuses(desk.hear())[0]["res"] == ERROR_BAD_REQUEST
     desk.run(9000)
     assert desk.ether.frames == []
+
+
+def test_a_text_that_is_too_long_is_refused_with_its_length_and_the_limit():
+    desk = Desk()
+    desk.connect()
+    packet_id = desk.send(TEXT_MESSAGE_APP, bytes(250))
+    messages = desk.hear()
+    assert statuses(messages)[0]["res"] == ERROR_TOO_LARGE
+    assert verdicts(messages) == [(packet_id, bytes([0x18, ERROR_TOO_LARGE]))]
+    (notice,) = notices(messages)
+    assert notice["message"] == b"tekst is 250 bytes, grens 232 / text is 250 bytes, limit 232"
+    assert notice["reply_id"] == packet_id
+    desk.run(3000)
+    desk.send(TEXT_MESSAGE_APP, bytes(232))
+    desk.run(9000)
+    assert len(desk.on_air(TEXT_MESSAGE_APP)) == 1
 
 
 def test_a_packet_that_is_repeated_goes_out_once():
@@ -368,7 +283,7 @@ def test_a_packet_that_is_repeated_goes_out_once():
     desk.connect()
     for _ in range(3):
         desk.send(PRIVATE_APP, b"x", id=4711)
-    assert len(_statuses(desk.hear())) == 3
+    assert len(statuses(desk.hear())) == 3
     desk.run(9000)
     assert len(desk.on_air(PRIVATE_APP)) == 1
     for i in range(20):
@@ -383,8 +298,8 @@ def test_texts_are_two_seconds_apart():
     desk.send(TEXT_MESSAGE_APP, b"een")
     too_soon = desk.send(TEXT_MESSAGE_APP, b"twee")
     messages = desk.hear()
-    assert [status.get("res", 0) for status in _statuses(messages)] == [0, 0]
-    assert _verdicts(messages) == [(too_soon, bytes([0x18, ERROR_RATE_LIMIT_EXCEEDED]))]
+    assert [status.get("res", 0) for status in statuses(messages)] == [0, 0]
+    assert verdicts(messages) == [(too_soon, bytes([0x18, ERROR_RATE_LIMIT_EXCEEDED]))]
     desk.run(2000)
     desk.send(TEXT_MESSAGE_APP, b"drie")
     desk.run(20_000)
@@ -396,10 +311,10 @@ def test_a_client_that_was_told_the_queue_is_full_hears_when_it_is_not():
     desk.connect()
     for i in range(16):
         desk.send(PRIVATE_APP, bytes([i]))
-    assert [status.get("free", 0) for status in _statuses(desk.hear())] == list(range(15, -1, -1))
+    assert [status.get("free", 0) for status in statuses(desk.hear())] == list(range(15, -1, -1))
     assert desk.hear() == []
     desk.run(3000)
-    assert _statuses(desk.hear())[0]["free"] > 0
+    assert statuses(desk.hear())[0]["free"] > 0
 
 
 # Packets to the client
@@ -411,9 +326,9 @@ def test_a_packet_from_the_mesh_comes_with_how_it_was_heard():
     desk.api.unix_s = 1_795_000_000
     packet_id = desk.ether.nodes[1].send(TEXT_MESSAGE_APP, b"hoi", desk.ether.now, reply_id=12)
     desk.run(9000)
-    (packet,) = _packets(desk.hear())
+    (packet,) = packets(desk.hear())
     assert packet == {
-        "from": _OTHER,
+        "from": OTHER,
         "to": BROADCAST,
         "decoded": {"portnum": TEXT_MESSAGE_APP, "payload": b"hoi", "reply_id": 12, "bitfield": 0},
         "id": packet_id,
@@ -430,9 +345,9 @@ def test_a_packet_from_the_mesh_comes_with_how_it_was_heard():
 def test_packets_between_others_are_not_passed_on():
     desk = Desk(neighbours=2)
     desk.connect()
-    desk.ether.nodes[1].send(POSITION_APP, b"", desk.ether.now, to=_OWN + 2)
+    desk.ether.nodes[1].send(POSITION_APP, b"", desk.ether.now, to=OWN + 2)
     desk.run(9000)
-    assert _packets(desk.hear()) == []
+    assert packets(desk.hear()) == []
 
 
 def test_of_a_full_queue_a_text_takes_the_oldest_place_and_others_are_dropped():
@@ -447,12 +362,86 @@ def test_of_a_full_queue_a_text_takes_the_oldest_place_and_others_are_dropped():
     desk.run(1500)
     assert desk.ether.now > now
     assert not desk.api.client_record(b"no room")
-    payloads = [packet["decoded"].get("payload", b"") for packet in _packets(desk.hear())]
+    payloads = [packet["decoded"].get("payload", b"") for packet in packets(desk.hear())]
     payloads = [payload for payload in payloads if len(payload) < 4]  # a NodeInfo may be among them
     assert len(payloads) in (MAX_PACKETS, MAX_PACKETS - 1)
     assert payloads[0] == bytes([1])
     assert payloads[-1] == b"hoi"
     assert desk.api.counters["packets-dropped"] >= 4
+
+
+def test_a_packet_that_we_cannot_open_goes_up_as_it_was_heard():
+    desk = Desk()
+    desk.connect()
+    other = desk.ether.nodes[1]
+    other.configure(make_node(OTHER, channels=(Channel(b"Geheim", bytes(16)),)).config, desk.ether.now)
+    packet_id = other.send(TEXT_MESSAGE_APP, b"hoi", desk.ether.now)
+    desk.run(9000)
+    (packet,) = packets(desk.hear())
+    frame = desk.ether.frames[0][2]
+    assert (packet["from"], packet["id"], packet["channel"]) == (OTHER, packet_id, frame[13])
+    assert packet["encrypted"] == frame[16:]
+    assert "decoded" not in packet
+
+
+def test_a_key_that_does_not_fit_is_told_to_the_user():
+    desk = Desk()
+    desk.connect()
+    desk.api.receive_event(KeyConflict(OTHER), desk.ether.now)
+    desk.api.receive_event(KeyConflict(OTHER, own_key=True), desk.ether.now)
+    told = [notice["message"] for notice in notices(desk.hear())]
+    assert b"!00001001 announces another key" in told[0].replace(b" meldt een andere sleutel /", b"")
+    assert b"has our key" in told[1]
+
+
+def test_packets_to_ourselves_are_answered_and_stay_off_the_air():
+    desk = Desk()
+    desk.connect()
+    asked = {"portnum": NODEINFO_APP, "want_response": True}
+    packet_id = desk.send(0, to=OWN, decoded=asked)
+    (packet,) = packets(desk.hear())
+    assert packet["decoded"]["request_id"] == packet_id
+    assert protobuf.decode(USER, packet["decoded"]["payload"])["id"] == b"!00001000"
+    packet_id = desk.send(0, to=OWN, decoded={"portnum": POSITION_APP, "want_response": True})
+    assert verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_NO_RESPONSE]))]
+    packet_id = desk.send(TEXT_MESSAGE_APP, b"memo", to=OWN, want_ack=True)
+    assert verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
+    desk.run(9000)
+    assert desk.ether.frames == []
+
+
+def test_a_client_that_goes_on_after_our_restart_is_told_so_once():
+    desk = Desk()
+    desk.tell(heartbeat={})
+    assert desk.hear()[0] == {"rebooted": True}
+    desk.tell(heartbeat={})
+    assert kinds(desk.hear()) == ["queueStatus"]
+    desk.connect()
+    desk.tell(heartbeat={})
+    assert kinds(desk.hear()) == ["queueStatus"]
+
+
+def test_a_file_transfer_is_cancelled():
+    desk = Desk()
+    desk.connect()
+    for control, answer in ((1, 24), (2, 24), (4, 24), (24, 6)):
+        desk.tell(xmodemPacket=bytes([8, control]))
+        assert desk.hear() == [{"xmodemPacket": bytes([8, answer])}]
+    desk.tell(xmodemPacket=b"\x08")
+    assert desk.hear() == [] and desk.api.counters["protobuf-truncated"] == 1
+
+
+def test_the_log_goes_to_a_client_that_asked_for_it():
+    desk = Desk()
+    desk.connect()
+    desk.api.log(b"learned")
+    assert desk.hear() == []
+    desk.administer(set_config={"security": {"debug_log_api_enabled": True}})
+    events(desk.api, desk.ether.now)
+    desk.hear()
+    desk.api.log(b"learned")
+    (message,) = desk.hear()
+    assert (message["log_record"]["message"], message["log_record"]["level"]) == (b"learned", LEVEL_INFO)
 
 
 # The link between the client's replica and ours
@@ -462,11 +451,11 @@ def test_records_to_our_own_number_come_out_as_events_and_stay_off_the_air():
     desk = Desk()
     desk.connect()
     record = b"\x11" + bytes(range(230))
-    packet_id = desk.send(PRIVATE_APP, record, to=_OWN, want_ack=True)
+    packet_id = desk.send(PRIVATE_APP, record, to=OWN, want_ack=True)
     messages = desk.hear()
-    assert _statuses(messages)[0]["mesh_packet_id"] == packet_id
-    assert _verdicts(messages) == [(packet_id, b"\x18\x00")]
-    assert _events(desk.api, desk.ether.now) == [ClientRecord(record)]
+    assert statuses(messages)[0]["mesh_packet_id"] == packet_id
+    assert verdicts(messages) == [(packet_id, b"\x18\x00")]
+    assert events(desk.api, desk.ether.now) == [ClientRecord(record)]
     desk.run(20_000)
     assert desk.ether.frames == []
 
@@ -474,12 +463,12 @@ def test_records_to_our_own_number_come_out_as_events_and_stay_off_the_air():
 def test_our_records_reach_a_client_that_is_ready_and_no_other():
     desk = Desk()
     assert not desk.api.client_record(b"x")
-    desk.tell(want_config_id=_NONCE)
+    desk.tell(want_config_id=NONCE)
     assert not desk.api.client_record(b"x")
     desk.hear()
     assert desk.api.client_record(b"\x11 record")
-    (packet,) = _packets(desk.hear())
-    assert (packet["from"], packet["to"]) == (_OWN, _OWN)
+    (packet,) = packets(desk.hear())
+    assert (packet["from"], packet["to"]) == (OWN, OWN)
     assert packet["decoded"] == {"portnum": PRIVATE_APP, "payload": b"\x11 record"}
     assert packet["id"] > 0
 
@@ -535,24 +524,39 @@ def test_the_time_of_a_client_comes_out_as_an_event():
     desk = Desk()
     desk.connect()
     packet_id = desk.administer(set_time_only=1_795_000_000)
-    assert _verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
-    assert _events(desk.api, desk.ether.now) == [SetTime(1_795_000_000)]
+    assert verdicts(desk.hear()) == [(packet_id, b"\x18\x00")]
+    assert events(desk.api, desk.ether.now) == [SetTime(1_795_000_000)]
 
 
-def test_whatever_else_is_asked_is_refused_so_that_nobody_waits():
+def test_what_is_not_here_is_refused_in_words_so_that_nobody_waits():
     desk = Desk()
     desk.connect()
-    refused = [
-        desk.administer(set_owner={"long_name": b"x"}),
-        desk.administer(reboot_seconds=5),
-        desk.administer(begin_edit_settings=True),
-        desk.administer(get_config_request=77),
-        desk.administer(get_channel_request=9),
-        desk.administer(get_channel_request=0),
-        desk.send(0, to=_OWN, decoded={"portnum": ADMIN_APP, "payload": b"\x0a\xff"}),
-        desk.send(0, to=_OWN, decoded={"portnum": ADMIN_APP}),
-    ]
-    expected = [(packet_id, bytes([0x18, ERROR_BAD_REQUEST])) for packet_id in refused]
-    assert _verdicts(desk.hear()) == expected
+    for request in (
+        {"get_config_request": 77},
+        {"get_module_config_request": 16},
+        {"get_channel_request": 9},
+        {"get_channel_request": 0},
+        {"enter_dfu_mode_request": True},
+        {"delete_file_request": b"x"},
+        {"set_scale": 1},
+        {"send_input_event": b""},
+        {"exit_simulator": True},
+        {"reboot_ota_seconds": 1},
+        {"ota_request": b""},
+        {"sensor_config": b""},
+        {"lockdown_auth": b""},
+        {"key_verification": b""},
+        {"set_ham_mode": {"call_sign": b"PA0X"}},
+        {"set_canned_message_module_messages": b"ja|nee"},
+        {"set_ringtone_message": b"x"},
+        {"get_node_remote_hardware_pins_request": True},
+        {},
+    ):
+        packet_id = desk.administer(**request)
+        messages = desk.hear()
+        assert verdicts(messages) == [(packet_id, bytes([0x18, ERROR_BAD_REQUEST]))], request
+        assert [packet_id] == [told["reply_id"] for told in notices(messages)], request
+    packet_id = desk.send(0, to=OWN, decoded={"portnum": ADMIN_APP, "payload": b"\x0a\xff"})
+    assert verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_BAD_REQUEST]))]
     desk.run(9000)
     assert desk.ether.frames == []

@@ -1,7 +1,7 @@
 """Wrapping, paging and choosing a font, with a font whose letters are all equally wide."""
 
 from baken.device.layout import choose, paginate, shorten, wrap
-from baken.device.utf8 import REPLACEMENT, decode_at
+from baken.wire.utf8 import REPLACEMENT, decode_at
 
 TEXT = b"Grote stroomstoring in heel Merenland. Oorzaak onbekend. Blijf thuis. Zet apparaten uit."
 

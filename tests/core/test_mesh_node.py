@@ -6,7 +6,7 @@ from _ether import Ether, everyone, line, make_node, seeded
 from _vectors import from_hex, rows
 
 from baken.mesh.config import Channel, MeshConfig
-from baken.mesh.events import Received, Transmit
+from baken.mesh.events import Received, Transmit, Undecryptable
 from baken.mesh.node import MAX_EVENTS, MeshNode
 from baken.mesh.nodedb import IGNORED, MAX_NODES
 from baken.mesh.queue import QUEUE_SIZE
@@ -197,6 +197,7 @@ def test_the_wait_for_an_acknowledgement_grows_by_what_else_is_on_the_air():
     planned = node.deadline()
     other = packet.encode(packet.Packet(0xFFFFFFFF, 0x3000, 77, bytes(200), 0, 3, 99))
     node.receive_frame(other, -90, 0, ether.now)
+    assert isinstance(node.next_event(ether.now), Undecryptable)
     assert node.deadline() - planned == node.modem.airtime_ms(216)
 
 

@@ -178,6 +178,7 @@ def test_a_reboot_that_nobody_announces_is_repaired(region):
     cable.session.open(cable.now)
     cable.run(1_000)
     cable.node.boot()
+    cable.node.api._greeted = True  # so that it does not announce it, as if that had got lost
     cable.node.learn(*bulletin_parts(region, 2))
     cable.run(LINK_LIMIT_MS + 5_000, step_ms=200)
     assert cable.session.counters == {"link-lost": 1}

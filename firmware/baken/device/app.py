@@ -23,18 +23,21 @@ from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
 from baken.mesh.client_api import ClientApi
 from baken.mesh.client_config import DeviceInfo
-from baken.mesh.events import ClientRecord, Received, SetTime, Transmit
+from baken.mesh.events import ClientRecord, Configured, Reboot, Received, SetTime, Shutdown, Transmit
 from baken.mesh.node import MeshNode
+from baken.mesh.preferences import Preferences
 from baken.noticeboard import gossip
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import NEW, Replica
 from baken.wire import status
+from baken.wire.channel import expand_key
 from baken.wire.errors import ProtocolError, RemoteProtocolError
+from baken.wire.messages import CHANNEL_DISABLED, LEVEL_ERROR, ROLE_ROUTER, ROLE_ROUTER_LATE
 from baken.wire.modem import snr_limit_db
 from baken.wire.records import BULLETIN, DRAFT, message_kind
 
 _PRIVATE_APP = const(256)
-_RECORD_CHANNEL = const(0)
+RESTART_STATUS = const(75)  # how the program ends that wants to be started again
 _MAX_QUEUED_RECORDS = const(32)
 _IDLE_MS = const(600000)
 _SERIAL_RETRY_MS = const(50)
@@ -60,14 +63,18 @@ class Node:
         self._replica = Replica(self._settings.trust, self._store)
         if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
             self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
-        self._mesh = MeshNode(self._settings.mesh, self._rand)
+        self.counters = {}
+        self._preferences = Preferences(self._settings.mesh, self._store)
+        self._mesh = MeshNode(self._preferences.mesh_config(), self._rand)
         self._node_file = NodeFile(board.FLASH, self._mesh.nodes)
         self._node_file.load(now, self._timekeeper.unix_s())
         self._duty = DutyKeeper(self._mesh.budget, self._store, now)
         self._gossip = gossip.Gossip(
-            self._replica, gossip_settings(self._settings), self._mesh.modem.airtime_ms, self._rand, now
+            self._replica, gossip_settings(self._mesh.config), self._mesh.modem.airtime_ms, self._rand, now
         )
-        self._api = ClientApi(self._mesh, DeviceInfo(pio_env=board.NAME.encode()), self._rand)
+        device = DeviceInfo(pio_env=board.NAME.encode())
+        self._api = ClientApi(self._mesh, device, self._rand, self._preferences)
+        self._record_channel = None  # index of the channel with the region's name and key
         self._link = LinkSession(self._replica, self._gossip.publish)
         self._link_open = False
         self._for_client = None  # payload that the client's queue had no room for yet
@@ -87,7 +94,10 @@ class Node:
         )
         self._panel.contact_s = self._replica.newest_sent_s
         self._queued = {}  # record id -> packet id of our own transmission that may still wait
-        self._snr_limit_db = snr_limit_db(self._mesh.modem.spreading_factor)
+        self._snr_limit_db = 0
+        self._retune = True  # the radio has other settings than the mesh
+        self._end_at = None
+        self._end_status = RESTART_STATUS
         self._expire_at = now
         self._frame = b""
         self._transmit_wanted = asyncio.Event()
@@ -98,30 +108,19 @@ class Node:
         self._told_full = 0
         self._unsent = b""
         self._writable_at = None
-        self.counters = {}
+        if self._preferences.damaged or self._store.damaged:
+            self._count("settings-damaged")
+            self._log("a damaged value on the flash, settings may be those of the provisioning")
+        self._configure()
 
     async def run(self):
-        """Until the power fails."""
+        """Until the power fails, or SystemExit: RESTART_STATUS where it is to be started again."""
         gc.collect()
         gc.threshold(gc.mem_free() // 2)  # before what lives long is scattered between garbage
         self._tune()
         await self._show_start()
         await asyncio.gather(
             self._receive(), self._send(), self._talk(), self._show(), self._press(), self._wait()
-        )
-
-    def _tune(self):
-        """Set the radio as the mesh's settings have it."""
-        config = self._mesh.config
-        modem = config.modem()
-        self._board.radio.configure(
-            config.frequency_hz(),
-            modem.bandwidth_hz,
-            modem.spreading_factor,
-            modem.coding_rate,
-            _PREAMBLE_SYMBOLS,
-            _SYNC_WORD,
-            min(config.tx_power_dbm(), _CHIP_POWER_DBM),
         )
 
     # --- tasks: each waits for one piece of hardware
@@ -138,7 +137,11 @@ class Node:
         while True:
             await self._transmit_wanted.wait()
             self._transmit_wanted.clear()
+            if self._retune:  # here, because no frame is on its way
+                self._tune()
             frame = self._frame
+            if not frame:
+                continue
             try:
                 is_sent = await radio.channel_free()
                 if is_sent:
@@ -147,6 +150,7 @@ class Node:
                 is_sent = False
                 self._count("radio-error")
                 self._log("radio error %s" % error)
+            self._frame = b""
             if is_sent:
                 self._mesh.transmitted(self._now())
                 self._duty.keep(self._now())
@@ -184,6 +188,8 @@ class Node:
         while True:
             now = self._now()
             self._run(now)
+            if self._end_at is not None and now >= self._end_at:
+                await self._end()
             self._changed.clear()
             await _wait_for(self._changed, self._deadline() - self._now())
 
@@ -211,7 +217,9 @@ class Node:
             self._frame = event.frame
             self._transmit_wanted.set()
         elif (
-            isinstance(event, Received) and event.portnum == _PRIVATE_APP and event.channel == _RECORD_CHANNEL
+            isinstance(event, Received)
+            and event.portnum == _PRIVATE_APP
+            and event.channel == self._record_channel
         ):
             if message_kind(event.payload) == DRAFT:
                 self._count("draft-from-air")
@@ -258,6 +266,13 @@ class Node:
             else:
                 self._count("bad-time")
             return True
+        if isinstance(event, Configured):
+            self._configure()
+            return True
+        if isinstance(event, (Reboot, Shutdown)):
+            self._end_at = event.at
+            self._end_status = RESTART_STATUS if isinstance(event, Reboot) else 0
+            return True
         if self._link_open and not self._api.client_ready:
             self._link_open = False
             self._for_client = None
@@ -269,12 +284,54 @@ class Node:
             return True
         return False
 
+    def _configure(self):
+        """Let what hangs on the mesh's settings follow them."""
+        config = self._mesh.config
+        self._gossip.configure(gossip_settings(config), self._mesh.modem.airtime_ms, self._now())
+        self._snr_limit_db = snr_limit_db(self._mesh.modem.spreading_factor)
+        self._record_channel = _find_channel(config.channels, self._settings.mesh.channels[0])
+        if self._record_channel is None:
+            self._log("no channel has the region's name and key: records cannot travel")
+            name = self._settings.mesh.channels[0].name.decode()
+            self._api.notify(
+                f"kanaal {name} ontbreekt, berichten reizen niet / is missing, records cannot travel",
+                LEVEL_ERROR,
+            )
+        self._retune = True
+        self._transmit_wanted.set()
+
+    def _tune(self):
+        """Give the radio the mesh's settings."""
+        self._retune = False
+        config = self._mesh.config
+        modem = self._mesh.modem
+        self._board.radio.configure(
+            config.frequency_hz(),
+            modem.bandwidth_hz,
+            modem.spreading_factor,
+            modem.coding_rate,
+            _PREAMBLE_SYMBOLS,
+            _SYNC_WORD,
+            min(config.tx_power_dbm(), _CHIP_POWER_DBM),
+        )
+
+    async def _end(self):
+        """As a client ordered. What is switched off says so: the display goes on showing what it showed."""
+        self._log("restarts" if self._end_status else "switches off")
+        if not self._end_status:
+            await _show_message(self._board, b"UIT", b"Uitgeschakeld / switched off")
+        raise SystemExit(self._end_status)
+
     def _send_record(self, event, now):
+        if self._record_channel is None:
+            self._count("no-record-channel")
+            return
         try:
             packet_id = self._mesh.send(
                 _PRIVATE_APP,
                 event.payload,
                 now,
+                channel=self._record_channel,
                 hop_limit=event.hop_limit,
                 hop_start=event.hop_start,
                 want_ack=event.flood,
@@ -367,7 +424,8 @@ class Node:
 
     def _health(self):
         refused = sum(self._replica.counters.values())
-        return [
+        rows = [] if self._record_channel is not None else [(b"Regiokanaal", b"ontbreekt")]
+        return rows + [
             (b"Accu", b"%d%%" % self._board.battery.percent()),
             (b"Nodes gehoord", b"%d" % len(self._mesh.nodes)),
             (b"Berichten", b"%d" % len(self._replica.notices)),
@@ -397,6 +455,8 @@ class Node:
         for other in (
             self._mesh.deadline(),
             self._writable_at,
+            self._api.deadline(),
+            self._end_at,
             self._link.deadline() if self._link_open else None,
         ):
             if other is not None:
@@ -422,16 +482,28 @@ class Node:
 
     def _log(self, text):
         """A line for the technician: virtual boards keep it, others may show it on a console or drop it."""
-        self._board.log("%d %s" % (self._now(), text))
+        line = "%d %s" % (self._now(), text)
+        self._board.log(line)
+        self._api.log(line.encode())
 
     def _now(self):
         return self._board.clock.ticks_ms()
 
 
-def gossip_settings(node_settings):
-    """How often this node speaks of what it holds."""
-    modem = node_settings.preset.modem
-    return gossip.settings_for(modem.airtime_ms, node_settings.hop_limit, node_settings.is_router)
+def gossip_settings(config):
+    """How often a node with this MeshConfig speaks of what it holds."""
+    is_bridge = config.role in (ROLE_ROUTER, ROLE_ROUTER_LATE)
+    return gossip.settings_for(config.modem().airtime_ms, max(1, config.hop_limit), is_bridge)
+
+
+def _find_channel(channels, wanted):
+    """Index of the channel with the same name and key, wherever it sits; None: there is none."""
+    for index in range(len(channels)):
+        channel = channels[index]
+        if channel.role != CHANNEL_DISABLED and channel.name == wanted.name:
+            if expand_key(channel.psk) == expand_key(wanted.psk):
+                return index
+    return None
 
 
 def run(board):
@@ -440,13 +512,13 @@ def run(board):
         node = Node(board)
     except settings.SettingsError as error:
         sys.stderr.write("baken: %s\n" % error)
-        asyncio.run(_show_message(board, str(error).encode()))
+        asyncio.run(_show_message(board, b"NIET INGESTELD", str(error).encode()))
         raise SystemExit(1)
     asyncio.run(node.run())
 
 
-async def _show_message(board, text):
-    view = views.MessageView(title=b"NIET INGESTELD", text=text)
+async def _show_message(board, title, text):
+    view = views.MessageView(title=title, text=text)
     Screen(board.display).draw_message(view)
     await board.display.show()
 

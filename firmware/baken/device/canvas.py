@@ -2,8 +2,9 @@
 
 import framebuf
 
+from baken.wire.utf8 import decode_at
+
 from .layout import shorten, wrap
-from .utf8 import decode_at
 
 BLACK = 0
 PAPER = 1

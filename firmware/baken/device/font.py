@@ -17,7 +17,7 @@ RAM: per font 95 advances and its range table; all fonts together share one glyp
 (counted with the heap's own overhead on a 32-bit chip), emptied when full. One file is open at a time.
 """
 
-from .utf8 import REPLACEMENT, decode_at
+from baken.wire.utf8 import REPLACEMENT, decode_at
 
 MAGIC = b"BKF1"
 _HEADER = 8

@@ -3,7 +3,7 @@
 Pure: text is UTF-8 bytes, a font is anything with `measure(bytes) -> pixels` and `height`.
 """
 
-from .utf8 import decode_at
+from baken.wire.utf8 import decode_at
 
 
 class Layout:

@@ -3,11 +3,11 @@ hour.
 """
 
 from baken.compat import const
-from baken.device.utf8 import shorten
 from baken.noticeboard.store import next_number, raise_number
 from baken.wire import status
 from baken.wire.errors import ProtocolError
 from baken.wire.records import STATUS
+from baken.wire.utf8 import shorten
 
 PERIOD_MS = const(3600000)
 SPREAD_MS = const(300000)  # so that 40 points do not report in the same minute

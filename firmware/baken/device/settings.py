@@ -10,11 +10,11 @@ import os
 from binascii import unhexlify
 
 from baken.crypto.signing import PointKey
-from baken.device.utf8 import shorten
 from baken.mesh.config import Channel, MeshConfig
 from baken.wire import modem, trust
 from baken.wire.errors import ProtocolError
 from baken.wire.messages import ROLE_CLIENT, ROLE_ROUTER
+from baken.wire.utf8 import shorten
 
 
 class SettingsError(Exception):

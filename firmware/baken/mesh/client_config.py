@@ -7,15 +7,10 @@ nodes, 69421 asks for nodes only. Everything is made when it is asked for and no
 
 from baken.compat import const
 from baken.mesh.config import MAX_CHANNELS
+from baken.mesh.nodedb import FAVORITE, IGNORED, KEY_VERIFIED, MUTED, SIGNS, VIA_MQTT
+from baken.mesh.preferences import CHANNELS, CONFIG_COUNT, CONFIGS, DEVICE_UI, MODULE_COUNT, MODULES
 from baken.wire import protobuf
-from baken.wire.messages import (
-    CHANNEL_DISABLED,
-    CHANNEL_PRIMARY,
-    CHANNEL_SECONDARY,
-    FROM_RADIO,
-    NONCE_ONLY_NODES,
-    NONCE_WITHOUT_NODES,
-)
+from baken.wire.messages import FROM_RADIO, NONCE_ONLY_NODES, NONCE_WITHOUT_NODES
 from baken.wire.record import Record
 
 TYPE_CHECKING = const(False)
@@ -25,44 +20,32 @@ if TYPE_CHECKING:
     from baken.mesh.client_api import ClientApi
     from baken.mesh.node import MeshNode
     from baken.mesh.nodedb import Node
+    from baken.mesh.preferences import Preferences
 
 _MIN_APP_VERSION = const(30200)
 _DEVICE_STATE_VERSION = const(24)
-_GPS_NOT_PRESENT = const(2)
-_NODE_INFO_S = const(10_800)
-CONFIG_COUNT = const(10)
-MODULE_COUNT = const(16)  # of firmware 2.7
-# Bits of all optional modules: clients neither show these nor ask for them.
-_EXCLUDED_MODULES = const(0x7FFF)
-
-
-# Settings have many fields, of which these are not zero here. `wire.messages_config` has them all, but its
-# tables would take a dozen kilobytes of a node's memory.
-_SETTINGS = ((5, "config", "bytes|"), (9, "moduleConfig", "bytes|"), (17, "deviceuiConfig", "bytes|"))
-_CONFIG = (
-    (1, "device", "message|", ((1, "role", "enum"), (7, "node_info_broadcast_secs", "uint32"))),
-    (2, "position", "message|", ((13, "gps_mode", "enum"),)),
-    (3, "power", "message|", ()),
-    (4, "network", "message|", ()),
-    (5, "display", "message|", ()),
-    (
-        6,
-        "lora",
-        "message|",
-        (
-            (1, "use_preset", "bool"),
-            (2, "modem_preset", "enum"),
-            (7, "region", "enum"),
-            (8, "hop_limit", "uint32"),
-            (9, "tx_enabled", "bool"),
-            (13, "sx126x_rx_boosted_gain", "bool"),
-            (104, "ignore_mqtt", "bool"),
-        ),
-    ),
-    (7, "bluetooth", "message|", ()),
-    (8, "security", "message|", ((1, "public_key", "bytes"), (5, "serial_enabled", "bool"))),
-    (9, "sessionkey", "message|", ()),
-    (10, "device_ui", "message|", ()),
+# Sections are kept encoded, so that nobody here has to know their fields.
+_SETTINGS = (
+    (5, "config", "bytes|"),
+    (9, "moduleConfig", "bytes|"),
+    (10, "channel", "bytes|"),
+    (17, "deviceuiConfig", "bytes|"),
+)
+# Bits of the optional modules that are not here: clients neither show these nor ask for them.
+_EXCLUDED_MODULES = (
+    0x7FFF
+    & ~0x0001  # MQTT
+    & ~0x0020  # telemetry
+    & ~0x0200  # neighbour info
+)
+_LOC_MANUAL = const(1)
+_MARKS = (
+    (FAVORITE, "is_favorite"),
+    (IGNORED, "is_ignored"),
+    (MUTED, "is_muted"),
+    (KEY_VERIFIED, "is_key_manually_verified"),
+    (SIGNS, "has_xeddsa_signed"),
+    (VIA_MQTT, "via_mqtt"),
 )
 
 
@@ -93,16 +76,16 @@ def startup(api: "ClientApi", nonce: int) -> "Iterator[bytes]":
     node = api.node
     if nonce != NONCE_ONLY_NODES:
         yield protobuf.encode(FROM_RADIO, {"my_info": my_info(node, api.device)})
-        yield protobuf.encode(_SETTINGS, {"deviceuiConfig": b""})
+        yield protobuf.encode(_SETTINGS, {"deviceuiConfig": api.preferences.body(CONFIGS + DEVICE_UI)})
     yield protobuf.encode(FROM_RADIO, {"node_info": own_node_info(api)})
     if nonce != NONCE_ONLY_NODES:
         yield protobuf.encode(FROM_RADIO, {"metadata": metadata(node, api.device)})
         for index in range(MAX_CHANNELS):
-            yield protobuf.encode(FROM_RADIO, {"channel": channel(node, index)})
+            yield protobuf.encode(_SETTINGS, {"channel": channel(api.preferences, index)})
         for number in range(CONFIG_COUNT):
-            yield protobuf.encode(_SETTINGS, {"config": config(node, number)})
+            yield protobuf.encode(_SETTINGS, {"config": config(api.preferences, number)})
         for number in range(MODULE_COUNT):
-            yield protobuf.encode(_SETTINGS, {"moduleConfig": module_config(number)})
+            yield protobuf.encode(_SETTINGS, {"moduleConfig": module_config(api.preferences, number)})
     if nonce != NONCE_WITHOUT_NODES:
         position = 0
         while (known := node.nodes.node_at(position)) is not None:
@@ -133,13 +116,22 @@ def own_node_info(api: "ClientApi") -> dict:
     }
     if api.battery_percent is not None:
         metrics["battery_level"] = api.battery_percent
-    return {
+    info = {
         "num": node.config.node_num,
         "user": node.config.user(),
         "last_heard": api.unix_s or 0,
         "device_metrics": metrics,
         "is_favorite": True,
     }
+    place = node.config.place
+    if place is not None:
+        info["position"] = {
+            "latitude_i": place.latitude_i,
+            "longitude_i": place.longitude_i,
+            "altitude": place.altitude_m,
+            "location_source": _LOC_MANUAL,
+        }
+    return info
 
 
 def node_info(node: "Node", api: "ClientApi") -> dict:
@@ -152,6 +144,9 @@ def node_info(node: "Node", api: "ClientApi") -> dict:
         info["user"]["id"] = b"!%08x" % node.num
     if node.hops_away is not None:
         info["hops_away"] = node.hops_away
+    for mark, name in _MARKS:
+        if node.marks & mark:
+            info[name] = True
     return info
 
 
@@ -160,6 +155,7 @@ def metadata(node: "MeshNode", device: DeviceInfo) -> dict:
     return {
         "firmware_version": device.firmware_version,
         "device_state_version": _DEVICE_STATE_VERSION,
+        "canShutdown": True,
         "hasWifi": device.has_wifi,
         "hasBluetooth": device.has_bluetooth,
         "role": node.config.role,
@@ -169,38 +165,20 @@ def metadata(node: "MeshNode", device: DeviceInfo) -> dict:
     }
 
 
-def channel(node: "MeshNode", index: int) -> dict:
-    """Channel by index; those that are not in use are DISABLED."""
-    if index >= len(node.config.channels):
-        return {"index": index, "settings": {}, "role": CHANNEL_DISABLED}
-    configured = node.config.channels[index]
-    role = CHANNEL_SECONDARY if index else CHANNEL_PRIMARY
-    return {"index": index, "settings": {"name": configured.name, "psk": configured.psk}, "role": role}
+def channel(preferences: "Preferences", index: int) -> bytes:
+    """Encoded Channel by index; those that are not in use are DISABLED."""
+    return preferences.body(CHANNELS + index)
 
 
-def config(node: "MeshNode", number: int) -> bytes:
+def config(preferences: "Preferences", number: int) -> bytes:
     """Encoded Config with the section of a ConfigType value; fields that do not apply keep their zero."""
-    section = _CONFIG[number][1]
-    values = {}
-    if section == "device":
-        values = {"role": node.config.role, "node_info_broadcast_secs": _NODE_INFO_S}
-    elif section == "position":
-        values = {"gps_mode": _GPS_NOT_PRESENT}
-    elif section == "lora":
-        values = {
-            "use_preset": True,
-            "modem_preset": node.config.preset,
-            "region": node.config.region,
-            "hop_limit": node.config.hop_limit,
-            "tx_enabled": True,
-            "sx126x_rx_boosted_gain": True,
-            "ignore_mqtt": node.config.ignore_mqtt,
-        }
-    elif section == "security":
-        values = {"public_key": node.config.public_key, "serial_enabled": True}
-    return protobuf.encode(_CONFIG, {section: values})
+    return _wrapped(number, preferences.body(CONFIGS + number))
 
 
-def module_config(number: int) -> bytes:
-    """Encoded ModuleConfig with the section of a ModuleConfigType value: all are empty, no module is here."""
-    return protobuf.encode(((number + 1, "section", "bytes|"),), {"section": b""})
+def module_config(preferences: "Preferences", number: int) -> bytes:
+    """Encoded ModuleConfig with the section of a ModuleConfigType value."""
+    return _wrapped(number, preferences.body(MODULES + number))
+
+
+def _wrapped(number, body):
+    return protobuf.encode(((number + 1, "section", "bytes|"),), {"section": body})

@@ -296,6 +296,13 @@ class MeshConfig(Record):
         name = effective_name(self.channels[self.primary].name, self._preset_name())
         return self.band().frequency_hz(self.modem(), name, self.channel_num) + self.frequency_offset_hz
 
+    def is_admin_channel(self, index: int) -> bool:
+        """Whether the channel is one for administration: it is named so."""
+        if not 0 <= index < len(self.channels):
+            return False
+        channel = self.channels[index]
+        return channel.role != CHANNEL_DISABLED and channel.name.lower() == b"admin"
+
     def _preset(self) -> "Preset":
         chosen = modem.preset(self.preset)
         band = self.band()

@@ -137,6 +137,17 @@ class KeyConflict(Record):
         self.own_key = own_key
 
 
+class Undecryptable(Record):
+    """A packet that none of our keys opens; a client may have the key. `header` is its packet.Packet."""
+
+    __slots__ = ("header", "rssi_dbm", "snr_db")
+
+    def __init__(self, header: "Packet", rssi_dbm: int, snr_db: float) -> None:
+        self.header = header
+        self.rssi_dbm = rssi_dbm
+        self.snr_db = snr_db
+
+
 class ClientRecord(Record):
     """The attached client handed one record to our own replica: PRIVATE_APP to our own number."""
 
@@ -153,3 +164,31 @@ class SetTime(Record):
 
     def __init__(self, unix_s: int) -> None:
         self.unix_s = unix_s
+
+
+class Configured(Record):
+    """Other settings hold from now on: see `MeshNode.config`. Tune the radio."""
+
+    __slots__ = ()
+
+
+class Reboot(Record):
+    """Start anew at this time in ms; None takes that back."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: "int | None") -> None:
+        self.at = at
+
+
+class Shutdown(Record):
+    """Switch off at this time in ms; None takes that back."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: "int | None") -> None:
+        self.at = at
+
+
+if TYPE_CHECKING:
+    Event = ClientRecord | Configured | Reboot | SetTime | Shutdown  # what `ClientApi.next_event` gives

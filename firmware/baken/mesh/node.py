@@ -11,7 +11,15 @@ On a `Transmit` event the caller checks the channel once. Busy: `channel_busy(no
 
 from baken.compat import const
 from baken.mesh.access import ChannelAccess
-from baken.mesh.events import Acknowledged, GaveUp, KeyConflict, NodeSeen, Received, Transmit
+from baken.mesh.events import (
+    Acknowledged,
+    GaveUp,
+    KeyConflict,
+    NodeSeen,
+    Received,
+    Transmit,
+    Undecryptable,
+)
 from baken.mesh.flood import History
 from baken.mesh.nodedb import IGNORED, KEY_CONFLICT, SIGNS, NodeDatabase, user_fits
 from baken.mesh.opening import NO_KEY, Opened, Opener
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
     from baken.mesh.opening import Opened
 
 MAX_EVENTS = const(16)
+MAX_REFUSALS = const(4)
 
 _TELL_OWN_KEY_MS = const(3_600_000)
 
@@ -106,6 +115,7 @@ class MeshNode:
         self.presence = Presence(self, config, rand)
         self.envelopes = None
         self._own_key_told_at = None
+        self._refusals = []  # (packet id, Routing.Error) of the last packets to us that were not accepted
         self._counter = rand(1 << 10)
 
     def configure(self, config: "MeshConfig", now: int) -> None:
@@ -175,7 +185,7 @@ class MeshNode:
                 # The sender has not heard our acknowledgement.
                 opened = self._opener.open(header)
                 if opened is not None:
-                    self._send_routing(ERROR_NONE, header, opened.channel, 0, False, now)
+                    self._send_routing(self._refusal(header.id), header, opened.channel, 0, False, now)
             return
         self._relay.hear_again(header, at, frame, snr_db, now)
 
@@ -187,10 +197,11 @@ class MeshNode:
         if opened is None:
             refusal = self._opener.refusal
             self._count(refusal)
-            if not is_ours:
-                if not self._opener.refused_as_false:
+            if not self._opener.refused_as_false:
+                self._tell(Undecryptable(header, rssi_dbm, snr_db))
+                if not is_ours:
                     self._relay.relay(header, frame, None, snr_db, now)
-            elif header.want_ack:
+            if is_ours and header.want_ack:
                 error = ERROR_PKI_UNKNOWN_PUBKEY if refusal == NO_KEY else ERROR_NO_CHANNEL
                 hops = self._answer_hops(header, None)
                 self._send_routing(error, header, self.config.primary, hops, False, now)
@@ -217,6 +228,8 @@ class MeshNode:
                 self._receive_routing(header.sender, data, now)
             elif data.get("request_id"):
                 self.cancel(data["request_id"])  # an answer tells that the question arrived
+            elif received.portnum == ADMIN_APP:
+                answered = True  # whoever serves it gives `acknowledge` or `reply`
             elif data.get("want_response"):
                 answered = self._answer(header, received, now)
             if not answered:
@@ -401,6 +414,39 @@ class MeshNode:
             # An answer needs no acknowledgement, but the last relay must stop repeating it.
             self._send_routing(ERROR_NONE, header, channel, 0, False, now)
 
+    def acknowledge(self, received: Received, error: int, now: int) -> None:
+        """Answer a packet of ADMIN_APP to us with a Routing.Error, 0 for yes; others are answered here."""
+        if error != ERROR_NONE:
+            self._refusals.append((received.packet_id, error))
+            if len(self._refusals) > MAX_REFUSALS:
+                self._refusals.pop(0)
+        self.reply(received, ROUTING_APP, protobuf.encode(ROUTING, {"error_reason": error}), now, False)
+
+    def reply(
+        self, received: Received, portnum: int, payload: bytes, now: int, want_ack: "bool | None" = None
+    ) -> int:
+        """Answer a packet to us the way it came; gives the packet id, LocalProtocolError as for `send`.
+
+        `want_ack` None is what the question wanted.
+        """
+        return self.send(
+            portnum,
+            payload,
+            now,
+            to=received.sender,
+            channel=received.channel,
+            hop_limit=self._answer_hops(received, received.hops_away),
+            want_ack=received.want_ack if want_ack is None else want_ack,
+            request_id=received.packet_id,
+            pki=received.pki and portnum != ROUTING_APP,
+        )
+
+    def _refusal(self, packet_id: int) -> int:
+        for refused, error in self._refusals:
+            if refused == packet_id:
+                return error
+        return ERROR_NONE
+
     def _send_routing(
         self, error: int, header: Packet, channel: int, hop_limit: int, want_ack: bool, now: int
     ) -> None:
@@ -481,7 +527,7 @@ class MeshNode:
 
     def next_event(
         self, now: int
-    ) -> "Transmit | Received | Acknowledged | GaveUp | KeyConflict | NodeSeen | None":
+    ) -> "Transmit | Received | Undecryptable | Acknowledged | GaveUp | KeyConflict | NodeSeen | None":
         """The next thing the caller should know or do; call until None."""
         self.presence.start(now)
         if not self._events:
@@ -524,7 +570,7 @@ class MeshNode:
                 first = due
         return first
 
-    def _tell(self, event: "Received | Acknowledged | GaveUp | KeyConflict | NodeSeen") -> None:
+    def _tell(self, event: object) -> None:
         if len(self._events) >= MAX_EVENTS:
             self._events.pop(0)
             self._count("events-dropped")

@@ -129,6 +129,15 @@ class Gossip:
         self._tally_said = None  # checksum at which we last said our tally, and when
         self.counters = {}
 
+    def configure(self, settings, airtime_ms, now):
+        """Go on at another modem setting; intervals that differ begin anew."""
+        self._airtime_ms = airtime_ms
+        if settings != self.settings:
+            self.settings = settings
+            self._trickle = Trickle(
+                settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
+            )
+
     # --- input
 
     def publish(self, raw, unix_s, now):

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baken.device.font import FontStore
-from baken.device.utf8 import REPLACEMENT, decode_at
+from baken.wire.utf8 import REPLACEMENT, decode_at
 
 FONTS = Path(__file__).resolve().parents[3] / "firmware" / "baken" / "device" / "fonts"
 

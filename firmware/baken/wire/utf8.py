@@ -35,3 +35,14 @@ def shorten(text: bytes, limit: int) -> bytes:
     while limit and text[limit] & 0xC0 == 0x80:
         limit -= 1
     return text[:limit]
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether the bytes are a text: the libraries of clients refuse a whole message over one that is not."""
+    at = 0
+    while at < len(text):
+        code_point, behind = decode_at(text, at)
+        if code_point == REPLACEMENT and behind != at + 3:
+            return False
+        at = behind
+    return True
