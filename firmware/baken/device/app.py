@@ -32,7 +32,6 @@ from baken.wire.modem import snr_limit_db
 from baken.wire.records import BULLETIN, DRAFT, message_kind
 
 _PRIVATE_APP = const(256)
-_RECORD_CHANNEL = const(0)
 _MAX_QUEUED_RECORDS = const(32)
 _IDLE_MS = const(600000)
 _SERIAL_RETRY_MS = const(50)
@@ -200,7 +199,9 @@ class Node:
             self._frame = event.frame
             self._transmit_wanted.set()
         elif (
-            isinstance(event, Received) and event.portnum == _PRIVATE_APP and event.channel == _RECORD_CHANNEL
+            isinstance(event, Received)
+            and event.portnum == _PRIVATE_APP
+            and event.channel == self._settings.record_channel
         ):
             if message_kind(event.payload) == DRAFT:
                 self._count("draft-from-air")
@@ -264,6 +265,7 @@ class Node:
                 _PRIVATE_APP,
                 event.payload,
                 now,
+                channel=self._settings.record_channel,
                 hop_limit=event.hop_limit,
                 hop_start=event.hop_start,
                 want_ack=event.flood,
