@@ -124,7 +124,7 @@ def test_every_program_command_and_option_that_is_named_exists():
         if words and re.fullmatch(r"baken-[a-z]+|meshtastic", words[0]):
             steps = []
             for word in words[1:]:
-                if not re.fullmatch(r"[a-z]+", word):
+                if not re.fullmatch(r"[a-z][a-z-]*", word):
                     break
                 steps.append(word)
             named.add((words[0], *steps, *[word for word in words if word.startswith("--")]))
