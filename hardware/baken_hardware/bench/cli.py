@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
 from baken_hardware.bench import region, report, virtual_node
+from baken_hardware.bench.measure import command as measure
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     region.add_commands(commands)
     report.add_commands(commands)
     virtual_node.add_commands(commands)
+    measure.add_commands(commands)
     return parser
 
 

@@ -40,6 +40,8 @@ RESTARTS_S = 30.0
 START_TIMEOUT_S = 30.0
 _FIRMWARE = Path(__file__).resolve().parents[3] / "firmware"
 _LOG_LINES = 12
+# More than a node's (interpreter.NODE_HEAP): the firmware is compiled here as it is imported.
+_HEAP = "512wk"
 
 
 class VirtualNodeError(Exception):
@@ -113,7 +115,7 @@ async def serve(
 ) -> None:
     """Run the boards in `folders` (flash by code, the first one is the node) until a signal ends it."""
     run_folder = standalone.beside(next(iter(folders.values())), "run")
-    argv, environment = board_command(_FIRMWARE, bits=options.bits)
+    argv, environment = board_command(_FIRMWARE, bits=options.bits, heap=_HEAP)
     ended: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
