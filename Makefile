@@ -1,7 +1,7 @@
 # make demo   plays a crisis in a virtual region on this machine (OUT=FOLDER keeps the pictures and the timeline)
 # make test   runs all tests, the firmware's on real MicroPython too
 # make check  style, types and the arrows between the layers
-# make bench  the technician's bench (ARGS="..." are its arguments)
+# make bench  measures speed and memory of the node; ARGS="..." runs another command of the technician's bench
 # make clean  removes what runs leave behind; make distclean the installed tools too
 #
 # Needs Python 3.11 or newer (PYTHON=... names another one). No root; everything is installed below this folder.
@@ -39,7 +39,7 @@ format: $(STAMP)
 	@$(VENV)/bin/ruff format .
 
 bench: $(STAMP)
-	@$(VENV)/bin/baken-bench $(ARGS)
+	@$(VENV)/bin/baken-bench $(or $(ARGS),measure)
 
 micropython: $(STAMP)
 	@$(VENV)/bin/python -m baken_hardware.virtual.interpreter

@@ -85,6 +85,11 @@ CASES = {
     "another code": (edited(code="DH01"), "code, area or node_num of node.json are not those of point 1"),
     "another area": (edited(area=7), "code, area or node_num of node.json are not those of point 1"),
     "another number on the mesh": (edited(node_num=1234567), "code, area or node_num of node.json"),
+    "an unknown primary channel": (
+        edited(primary="first"),
+        "primary of node.json is 'first', allowed: region",
+    ),
+    "an unknown band": (edited(region_code=99), "node.json or trust.bin is wrong: region code is 99"),
     "an unknown point": (edited(number=99), "trust.bin does not know point 99"),
     "another point's key": (another_regions_point, "trust.bin does not know point 1 with the key"),
     "a damaged trust.bin": (damaged("trust.bin", 90), "root signature of the trust list is wrong"),

@@ -289,10 +289,10 @@ class Node:
         config = self._mesh.config
         self._gossip.configure(gossip_settings(config), self._mesh.modem.airtime_ms, self._now())
         self._snr_limit_db = snr_limit_db(self._mesh.modem.spreading_factor)
-        self._record_channel = _find_channel(config.channels, self._settings.mesh.channels[0])
+        self._record_channel = _find_channel(config.channels, self._settings.record_channel)
         if self._record_channel is None:
             self._log("no channel has the region's name and key: records cannot travel")
-            name = self._settings.mesh.channels[0].name.decode()
+            name = self._settings.record_channel.name.decode()
             self._api.notify(
                 f"kanaal {name} ontbreekt, berichten reizen niet / is missing, records cannot travel",
                 LEVEL_ERROR,

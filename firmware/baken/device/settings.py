@@ -2,19 +2,24 @@
 region node`.
 
 node.json: code, name, number, node_num, private (hex), area (index or null), channel {name, psk (hex)},
-preset, hop_limit, role (CLIENT or ROUTER), root_public (hex), restricted (a screen for staff), timezone.
+preset, hop_limit, role (CLIENT or ROUTER), root_public (hex), restricted (a screen for staff), timezone; and
+where it has them primary ("default": the channel of a node fresh from the factory comes first), region_code
+(a Meshtastic RegionCode) and sign_broadcasts.
 """
 
 import json
 import os
 from binascii import unhexlify
 
+from baken.compat import const
 from baken.crypto.signing import PointKey
-from baken.mesh.config import Channel, MeshConfig
+from baken.mesh.config import EU_868, Channel, MeshConfig
 from baken.wire import modem, trust
 from baken.wire.errors import ProtocolError
 from baken.wire.messages import ROLE_CLIENT, ROLE_ROUTER
 from baken.wire.utf8 import shorten
+
+_DEFAULT_PRECISION = const(13)  # bits of a position that the channel fresh from the factory tells
 
 
 class SettingsError(Exception):
@@ -22,8 +27,8 @@ class SettingsError(Exception):
 
 
 class Settings:
-    """Settings of one node: `trust`, `key` (PointKey), `mesh` (MeshConfig), `code`, `name`, `number`,
-    `area`, ...
+    """Settings of one node: `trust`, `key` (PointKey), `mesh` (MeshConfig), `record_channel` (the region's
+    Channel), `code`, `name`, `number`, `area`, ...
     """
 
     def __init__(self, values, trust_list):
@@ -42,18 +47,27 @@ class Settings:
         if (point.code, point.area, point.node_num) != (self.code, self.area, values["node_num"]):
             raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
         channel = values["channel"]
+        channels = (Channel(channel["name"].encode(), unhexlify(channel["psk"])),)
+        primary = values.get("primary", "region")
+        if primary == "default":
+            channels = (Channel(position_precision=_DEFAULT_PRECISION),) + channels
+        elif primary != "region":
+            raise SettingsError("primary of node.json is %r, allowed: region, default" % (primary,))
+        self.record_channel = channels[-1]
         self.preset = modem.preset_named(values["preset"])
         self.mesh = MeshConfig(
             values["node_num"],
             shorten(self.name, 39),
             self.code[-4:],
-            (Channel(channel["name"].encode(), unhexlify(channel["psk"])),),
+            channels,
             role=ROLE_ROUTER if self.is_router else ROLE_CLIENT,
+            region=values.get("region_code", EU_868),
             preset=self.preset.number,
             hop_limit=self.hop_limit,
             public_key=self.key.public,
             private_key=unhexlify(values["private"]),
             is_unmessagable=self.is_router,
+            sign_broadcasts=bool(values.get("sign_broadcasts", False)),
         )
         self.mesh.secrets()  # the keys are of a right length, or it raises
         if self.mesh.modem() != self.preset.modem:

@@ -127,6 +127,7 @@ class MeshConfig(Record):
         "is_managed",
         "is_unmessagable",
         "long_name",
+        "mqtt",
         "neighbor_info_on_air",
         "neighbor_info_s",
         "node_info_s",
@@ -189,6 +190,7 @@ class MeshConfig(Record):
         admin_keys: "Sequence[bytes]" = (),
         is_managed: bool = False,
         admin_channel_enabled: bool = False,
+        mqtt: "MqttSettings | None" = None,
     ) -> None:
         """`channels` None is the default channel alone; `coding_rate` 0 is the preset's, `power_dbm` 0 the
         region's limit; the periods `telemetry_s`, `position_s` and `neighbor_info_s` are seconds, 0: never.
@@ -241,6 +243,7 @@ class MeshConfig(Record):
         self.admin_keys = tuple(admin_keys)
         self.is_managed = is_managed
         self.admin_channel_enabled = admin_channel_enabled
+        self.mqtt = mqtt
 
     def user(self) -> dict:
         """Our own User message, as NodeInfo carries it."""

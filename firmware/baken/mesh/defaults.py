@@ -38,7 +38,8 @@ SECURITY_FIELDS = protobuf.compact(
 TELEMETRY_FIELDS = protobuf.compact("1 device_update_interval uint32, 14 device_telemetry_enabled bool")
 NEIGHBOR_INFO_FIELDS = protobuf.compact("1 enabled bool, 2 update_interval uint32, 3 transmit_over_lora bool")
 MQTT_FIELDS = protobuf.compact(
-    "2 address bytes, 3 username bytes, 4 password bytes, 5 encryption_enabled bool, 8 root bytes"
+    "1 enabled bool, 2 address bytes, 3 username bytes, 4 password bytes, 5 encryption_enabled bool, "
+    "8 root bytes, 9 proxy_to_client_enabled bool"
 )
 
 

@@ -114,6 +114,7 @@ class MeshNode:
         self._events = []
         self.presence = Presence(self, config, rand)
         self.envelopes = None
+        self.use_mqtt(config.mqtt)
         self._own_key_told_at = None
         self._refusals = []  # (packet id, Routing.Error) of the last packets to us that were not accepted
         self._counter = rand(1 << 10)
@@ -129,6 +130,7 @@ class MeshNode:
         self._relay.configure(config)
         self.modem = self.access.modem
         self.presence.configure(config, now)
+        self.use_mqtt(config.mqtt)
         self.access.start_timer(now)
 
     # Frames from the radio

@@ -6,7 +6,7 @@ keeps to are raised to that, as it does.
 
 from baken.compat import const
 from baken.mesh import defaults, preferences
-from baken.mesh.config import MAX_CHANNELS, NODE_INFO_S, Channel, MeshConfig, Place
+from baken.mesh.config import MAX_CHANNELS, NODE_INFO_S, Channel, MeshConfig, MqttSettings, Place
 from baken.wire import modem, protobuf
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import (
@@ -188,6 +188,8 @@ def _security(values, read):
     values["is_managed"] = security.get("is_managed", False)
     values["admin_channel_enabled"] = security.get("admin_channel_enabled", False)
     values["signature_policy"] = policy
+    if policy:  # who asks others to sign does so too
+        values["sign_broadcasts"] = True
 
 
 def _position(values, read):
@@ -215,6 +217,14 @@ def _modules(values, read):
         period_s = max(neighbors.get("update_interval", 0) or defaults.NEIGHBOR_INFO_S, _MIN_NEIGHBOR_INFO_S)
         values["neighbor_info_s"] = period_s if neighbors.get("enabled") else 0
         values["neighbor_info_on_air"] = neighbors.get("transmit_over_lora", False)
+    mqtt = read(preferences.MODULES + preferences.MQTT, defaults.MQTT_FIELDS)
+    if mqtt is not None:
+        values["mqtt"] = MqttSettings(
+            mqtt.get("enabled", False),
+            mqtt.get("proxy_to_client_enabled", False),
+            mqtt.get("encryption_enabled", False),
+            mqtt.get("root", b""),
+        )
 
 
 def _hertz(megahertz):

@@ -7,19 +7,23 @@ import sys
 from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
-from baken_hardware.bench import region, report
+from baken_hardware.bench import region, report, virtual_node
+from baken_hardware.bench.measure import command as measure
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="baken-bench",
-        description="For technicians: make a region's files, provision its nodes, report through one.",
+        description="For technicians: make a region's files, provision its nodes, report through one, run a "
+        "virtual one.",
         epilog="Each command explains itself: baken-bench region init --help",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     region.add_commands(commands)
     report.add_commands(commands)
+    virtual_node.add_commands(commands)
+    measure.add_commands(commands)
     return parser
 
 

@@ -15,7 +15,7 @@ import re
 import secrets
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,8 +123,11 @@ def init(folder: Path, points_file: Path, settings: Settings = Settings(), force
     return load_region(folder)
 
 
-def provision(folder: Path, code: str, out: Path) -> Path:
-    """Write the flash folder of the node of point `code` into `out`; the path of its `node.json`."""
+def provision(folder: Path, code: str, out: Path, extra: Mapping[str, object] | None = None) -> Path:
+    """Write the flash folder of the node of point `code` into `out`; the path of its `node.json`.
+
+    `extra` are values of node.json that may be left out (docs/protocol.md, section 11).
+    """
     region = load_region(folder)
     point = region.point(code)
     key = load_key(folder / "keys" / f"point-{code}.key", region)
@@ -142,6 +145,7 @@ def provision(folder: Path, code: str, out: Path) -> Path:
         "root_public": region.root_public.hex(),
         "restricted": point.kind == CRISIS_ROOM_KIND,
         "timezone": region.timezone,
+        **(extra or {}),
     }
     out.mkdir(parents=True, exist_ok=True)
     out.chmod(0o700)

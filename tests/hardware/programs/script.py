@@ -3,7 +3,7 @@ error.
 
 Actions: tune SF, send TEXT (@n: n bytes), listen, show HEX (fills the buffer with that byte), read (never
 stops), say TEXT (to the serial port), flood (write to the serial port until it takes no more), die, hang,
-exit.
+exit STATUS (7).
 """
 
 import asyncio
@@ -85,7 +85,7 @@ async def act(at_ms, action, argument):
         while True:
             pass
     elif action == "exit":
-        sys.exit(7)
+        sys.exit(int(argument or 7))
     else:
         raise ValueError(action)
 
