@@ -22,6 +22,7 @@ from meshtastic.protobuf import mesh_pb2
 
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.device import settings
+from baken.mesh import inbox
 from baken.noticeboard import gossip, link, replica
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -604,6 +605,17 @@ def test_a_node_starts_from_the_flash_that_the_document_shows(tmp_path: Path):
         False,
     )
     assert held.key.public == _trust().points[6].public
+
+
+def test_the_text_entry_is_what_its_annotations_say():
+    entry = inbox.Message(
+        0x4D656401, 4711, packet.BROADCAST, 1799751600, inbox.ROUGH_CLOCK, 0, b"OV06", b"Baken", b"Hallo"
+    )
+    assert inbox.encode(entry) == _hex("text-entry") and inbox.decode(_hex("text-entry")) == entry
+    assert (inbox.MAX_MESSAGES, inbox.RESERVED) == (32, 16)
+    assert (inbox.MAX_SHORT_NAME, inbox.MAX_CHANNEL_NAME, inbox.MAX_TEXT) == (4, 11, 237)
+    flags = (inbox.ALERT, inbox.SEALED, inbox.TO_US, inbox.FROM_US, inbox.ROUGH_CLOCK)
+    assert flags == (1, 2, 4, 8, 16)
 
 
 def test_the_exercise_clock_reads_as_annotated(tmp_path: Path):

@@ -6,10 +6,11 @@ from _vectors import from_hex, rows
 from baken.mesh.client_api import MAX_PACKETS, ClientApi
 from baken.mesh.client_config import DeviceInfo
 from baken.mesh.config import Channel
-from baken.mesh.events import ClientRecord, SetTime
+from baken.mesh.events import ClientRecord, ClientText, SetTime
 from baken.wire import protobuf, stream
 from baken.wire.messages import (
     ADMIN_APP,
+    ALERT_APP,
     ERROR_BAD_REQUEST,
     ERROR_DUTY_CYCLE_LIMIT,
     ERROR_MAX_RETRANSMIT,
@@ -556,3 +557,25 @@ def test_whatever_else_is_asked_is_refused_so_that_nobody_waits():
     assert _verdicts(desk.hear()) == expected
     desk.run(9000)
     assert desk.ether.frames == []
+
+
+def test_a_text_that_the_client_sends_is_told_and_one_that_is_refused_is_not():
+    desk = Desk()
+    desk.connect()
+    first = desk.send(TEXT_MESSAGE_APP, b"Hallo allemaal", want_ack=True)
+    desk.send(TEXT_MESSAGE_APP, b"te snel")
+    second = desk.send(ALERT_APP, b"Brand", to=_OTHER, channel=0)
+    desk.send(POSITION_APP, b"")
+    desk.run(5000)
+    desk.send(TEXT_MESSAGE_APP, bytes(300))
+    assert [event for event in _events_of(desk.api, desk.ether.now) if isinstance(event, ClientText)] == [
+        ClientText(_OWN, BROADCAST, first, 0, TEXT_MESSAGE_APP, b"Hallo allemaal"),
+        ClientText(_OWN, _OTHER, second, 0, ALERT_APP, b"Brand"),
+    ]
+
+
+def _events_of(api, now):
+    found = []
+    while (event := api.next_event(now)) is not None:
+        found.append(event)
+    return found

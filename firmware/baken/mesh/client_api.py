@@ -3,7 +3,7 @@
     api.receive_bytes(data, now)                 what came in on the serial port
     port.write(api.next_bytes(limit))            what is to go out; b"" when there is nothing
     api.receive_event(event, now)                every event of the MeshNode but Transmit
-    while (event := api.next_event(now)) is not None: ...      ClientRecord, SetTime
+    while (event := api.next_event(now)) is not None: ...      ClientRecord, ClientText, SetTime
 
 It is silent until the first frame of a client. Packets of PRIVATE_APP that the client sends to our own number
 are the link between its replica and ours: they come out as ClientRecord and do not go on the air.
@@ -12,7 +12,7 @@ are the link between its replica and ours: they come out as ClientRecord and do 
 from baken.compat import const
 from baken.mesh.client_admin import Administration
 from baken.mesh.client_config import startup
-from baken.mesh.events import Acknowledged, ClientRecord, GaveUp, Received
+from baken.mesh.events import Acknowledged, ClientRecord, ClientText, GaveUp, Received
 from baken.wire import protobuf, stream
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.messages import (
@@ -219,6 +219,10 @@ class ClientApi:
             self._asked.append(packet_id)
             if len(self._asked) > MAX_IDS:
                 self._asked.pop(0)
+        if data["portnum"] in (TEXT_MESSAGE_APP, ALERT_APP):
+            own = self.node.config.node_num
+            payload = data.get("payload", b"")
+            self._tell(ClientText(own, to, packet_id, packet.get("channel", 0), data["portnum"], payload))
         return 0
 
     def _is_too_often(self, portnum: int, now: int) -> bool:
@@ -318,7 +322,7 @@ class ClientApi:
             return self._packets.pop(0)
         return None
 
-    def next_event(self, now: int) -> "ClientRecord | SetTime | None":
+    def next_event(self, now: int) -> "ClientRecord | ClientText | SetTime | None":
         """What the client wants of the device; call until None."""
         self.now = now
         if self._open and now - self._heard_at > _IDLE_MS:
@@ -367,7 +371,7 @@ class ClientApi:
         self._asked.remove(packet_id)
         return True
 
-    def _tell(self, event: "ClientRecord | SetTime") -> None:
+    def _tell(self, event: "ClientRecord | ClientText | SetTime") -> None:
         if len(self._events) >= MAX_EVENTS:
             self._events.pop(0)
             self._count("events-dropped")

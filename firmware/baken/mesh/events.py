@@ -133,3 +133,20 @@ class SetTime(Record):
 
     def __init__(self, unix_s: int) -> None:
         self.unix_s = unix_s
+
+
+class ClientText(Record):
+    """The attached client has sent this text from our node; names as in `Received`."""
+
+    __slots__ = ("sender", "to", "packet_id", "channel", "portnum", "payload", "pki")
+
+    def __init__(
+        self, sender: int, to: int, packet_id: int, channel: int, portnum: int, payload: bytes
+    ) -> None:
+        self.sender = sender
+        self.to = to
+        self.packet_id = packet_id
+        self.channel = channel
+        self.portnum = portnum
+        self.payload = payload
+        self.pki = False
