@@ -30,7 +30,7 @@ from baken.wire import bulletin, cap, digest, messages, packet, protobuf, record
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.modem import preset_named
-from baken_gateway import bridge, topics, views
+from baken_gateway import bridge, text_desk, texts, topics, views
 from baken_gateway.clock import ExerciseClock, SystemClock
 from baken_gateway.mqtt_link import BrokerAddress
 from baken_gateway.region import Region, load_key, load_region
@@ -513,6 +513,9 @@ def test_the_topics_are_those_of_the_code():
         "gateway/<id>",
         "gateway/<id>/online",
         "console/<id>/online",
+        "text/<sender>-<packet id>",
+        "text-request/<gateway or any>/<id>",
+        "text-fate/<id>",
         "gateway/<id>/echo",
         "console/<id>/echo",
     ]
@@ -529,6 +532,23 @@ def test_a_gateway_publishes_the_views_that_the_document_shows(region: Region):
     assert views.encode(views.status_view(region, held.statuses[6])) == views.encode(
         json.loads(shown["status-view"])
     )
+
+
+def test_texts_requests_and_fates_are_what_the_document_shows(region: Region):
+    shown = {name: json.loads(block) for name, block in _blocks("json").items()}
+    payload = views.encode(shown["text-view"])
+    text = texts.decode_text("12345678-00001267", payload)
+    assert texts.encode_text(text, region) == payload and texts.key_of_topic(f"text/{text.key}") == text.key
+    for name, decode, encode in (
+        ("text-request", texts.decode_request, texts.encode_request),
+        ("text-fate", texts.decode_fate, texts.encode_fate),
+    ):
+        payload = views.encode(shown[name])
+        assert encode(decode(payload), region) == payload
+    assert (texts.CHANNEL_LIMIT, texts.DIRECT_LIMIT, texts.REQUEST_LIFE_S) == (232, 220, 3600)
+    assert (texts.MAX_TEXTS, texts.MAX_FATES, texts.MAX_HEARD_BY) == (200, 200, 16)
+    assert (text_desk.SETTLE_MS, text_desk.OUTCOME_MS, text_desk.GRACE_S) == (3000, 180_000, 300)
+    assert text_desk.MAX_PUBLISHED == 3 and set(texts.STATES) <= set(re.findall(r"`(\w+)`", _flat()))
 
 
 def test_a_gateway_tells_of_itself_what_the_document_shows(region: Region, tmp_path: Path):

@@ -56,6 +56,10 @@ class SerialTask:
         self.session.offer(raw)
         self._woken.set()
 
+    def wake(self) -> None:
+        """The session has something for the node."""
+        self._woken.set()
+
     async def run(self) -> None:
         """Until cancelled."""
         pause_s = self._first_pause_s

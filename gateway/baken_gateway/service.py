@@ -24,6 +24,7 @@ from baken_gateway.region import Region
 from baken_gateway.serial_link import SerialTask
 from baken_gateway.session import READY, NodeSession
 from baken_gateway.store import ResilientStore
+from baken_gateway.text_desk import TextDesk
 
 HOUSEKEEPING_S = 2.0
 RESTART_PAUSE_S = 5.0
@@ -50,10 +51,13 @@ class Gateway:
         self.region = region
         self.store = store
         self.replica = Replica(region.trust, store)
-        self.session = NodeSession(LinkSession(self.replica), random.randrange)
-        self.joined = MqttReplica(region, self.replica, store, f"gateway/{gateway_id}", views=True)
+        self.texts = TextDesk(region, store, gateway_id, random.randrange)
+        self.session = NodeSession(LinkSession(self.replica), random.randrange, self.texts)
+        name = f"gateway/{gateway_id}"
+        self.joined = MqttReplica(region, self.replica, store, name, views=True, texts=self.texts)
         self.serial = SerialTask(self.session, port, clock, self._from_node, self._inform)
         self.mqtt = MqttTask(self.joined, address, clock, self.serial.offer)
+        self.texts.on_broker, self.texts.on_node = self.mqtt.wake, self.serial.wake
         self._storage_problem: str | None = None
         self._known_node: int | None = None
 
@@ -83,7 +87,7 @@ class Gateway:
                 "firmware": session.firmware,
             }
         refused = dict(self.replica.counters)
-        for counters in (self.joined.counters, session.counters, session.link.counters):
+        for counters in (self.joined.counters, session.counters, session.link.counters, self.texts.counters):
             for cause, count in counters.items():
                 refused[cause] = max(count, refused.get(cause, 0))
         return {

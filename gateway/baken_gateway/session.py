@@ -21,6 +21,7 @@ from meshtastic.protobuf import mesh_pb2, portnums_pb2
 from baken.noticeboard.link import PERIOD_MS, LinkSession
 from baken.noticeboard.replica import NEW
 from baken.wire.stream import Deframer, frame
+from baken_gateway.text_desk import TextDesk
 
 PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 WAKE = b"\xc3" * 32  # the second byte of a frame's start: what a parser in any state throws away
@@ -57,14 +58,16 @@ class HeardNode:
 
 
 class NodeSession:
-    """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n).
+    """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n); `texts`: for text messages.
 
     `state`: CLOSED, STARTING or READY; `node_num` is None until the node has told it; `nodes`: {number:
     HeardNode}; `firmware`: its version; `counters`: {cause: count} of what was wrong on the line.
     """
 
-    def __init__(self, link: LinkSession, rand: Callable[[int], int]) -> None:
+    def __init__(self, link: LinkSession, rand: Callable[[int], int], texts: TextDesk | None = None) -> None:
         self.link = link
+        self.texts = texts
+        self._unix_s: int | None = None
         self.state = CLOSED
         self.node_num: int | None = None
         self.firmware = ""
@@ -116,6 +119,7 @@ class NodeSession:
             return []
         self._received_at = now
         self._asked_at = None
+        self._unix_s = unix_s
         if unix_s is not None and abs(unix_s - self._heartbeat_s) * 1000 >= HEARTBEAT_MS:
             # A node in an exercise may live faster than we do, and forgets a client that is silent for long.
             self._heartbeat_s = unix_s
@@ -158,6 +162,11 @@ class NodeSession:
         if self._out:
             return self._out.pop(0)
         if self.state == READY and self._may_send(now):
+            text = self.texts.next_packet(self._unix_s, now) if self.texts else None
+            if text is not None:
+                self._unanswered += 1
+                self._sent_at = now
+                return frame(mesh_pb2.ToRadio(packet=text).SerializeToString())
             payload = self.link.next_payload(now)
             if payload is not None:
                 self._unanswered += 1
@@ -183,6 +192,9 @@ class NodeSession:
             if self._link_heard_at is not None:
                 due.append(self._link_heard_at + LINK_LIMIT_MS)
             link = self.link.deadline()
+            text = self.texts.node_deadline() if self.texts else None
+            if text is not None:
+                link = text if link is None else min(link, text)
             if link is not None:
                 blocked = self._unanswered >= MAX_UNANSWERED or self._free <= 0
                 due.append(max(link, self._sent_at + UNANSWERED_LIMIT_MS) if blocked else link)
@@ -249,6 +261,14 @@ class NodeSession:
             self._free = message.queueStatus.free
             if message.queueStatus.mesh_packet_id:
                 self._unanswered = max(0, self._unanswered - 1)
+                if self.texts and self.node_num is not None:
+                    status = message.queueStatus
+                    self.texts.receive_queue_status(
+                        status.mesh_packet_id, status.res, self.node_num, unix_s, now
+                    )
+        elif kind == "channel":
+            if self.texts:
+                self.texts.receive_channel(message.channel.index, message.channel.settings.name)
         elif kind == "packet" and self.state == READY:
             return self._receive_packet(message.packet, unix_s, now)
         return []
@@ -262,9 +282,13 @@ class NodeSession:
         self.state = READY
         self._start_at = None
         self._heartbeat_at = now + HEARTBEAT_MS
+        if self.texts:
+            self.texts.node_opened()
         self.link.open(now)
 
     def _receive_packet(self, packet: mesh_pb2.MeshPacket, unix_s: int | None, now: int) -> list[bytes]:
+        if self.texts and self.node_num is not None:
+            self.texts.receive_packet(packet, self.node_num, self.nodes, unix_s, now)
         is_link = getattr(packet, "from") == packet.to == self.node_num
         if not is_link or packet.decoded.portnum != PRIVATE_APP:
             return []

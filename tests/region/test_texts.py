@@ -1,4 +1,4 @@
-"""Text messages of stock clients on whole nodes: kept over power cuts, shown as not verified, after bulletins."""
+"""Text messages on whole nodes: kept over power cuts, shown as not verified, behind bulletins."""
 
 import asyncio
 from pathlib import Path
