@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from baken_console.chatbox import Chatbox
 from baken_console.connection import CONNECTED, CONNECTING, DOWN, Connection
 from baken_console.desk import Desk
 from baken_console.receipts import BulletinKey
@@ -36,9 +37,10 @@ class Feed:
         clock: Any,
         role: str,
         on_change: Callable[[], None],
+        chatbox: Chatbox | None = None,
     ) -> None:
         self.desk = desk
-        self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role))
+        self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role), texts=chatbox)
         self.task = MqttTask(self.joined, address, clock, on_change=self._changed)
         self._store = store
         self._on_change = on_change
