@@ -23,7 +23,7 @@ from meshtastic.protobuf import mesh_pb2
 from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.device import settings
-from baken.mesh import nodedb, nodedump
+from baken.mesh import inbox, nodedb, nodedump
 from baken.noticeboard import board, gossip, keyring, letters, link, registers, replica
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -47,7 +47,7 @@ from baken.wire import (
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.modem import preset_named
-from baken_gateway import bridge, topics, views
+from baken_gateway import bridge, text_desk, texts, topics, views
 from baken_gateway.clock import ExerciseClock, SystemClock
 from baken_gateway.mqtt_link import BrokerAddress
 from baken_gateway.region import Region, load_key, load_region
@@ -585,6 +585,9 @@ def test_the_topics_are_those_of_the_code():
         "gateway/<id>",
         "gateway/<id>/online",
         "console/<id>/online",
+        "text/<sender>-<packet id>",
+        "text-request/<gateway or any>/<id>",
+        "text-fate/<id>",
         "gateway/<id>/echo",
         "console/<id>/echo",
     ]
@@ -601,6 +604,21 @@ def test_a_gateway_publishes_the_views_that_the_document_shows(region: Region):
     assert views.encode(views.status_view(region, held.statuses[6])) == views.encode(
         json.loads(shown["status-view"])
     )
+
+
+def test_texts_requests_and_fates_are_what_the_document_shows(region: Region):
+    shown = {name: json.loads(block) for name, block in _blocks("json").items()}
+    payload = views.encode(shown["text-view"])
+    text = texts.decode_text("12345678-00001267", payload)
+    assert texts.encode_text(text, region) == payload and texts.key_of_topic(f"text/{text.key}") == text.key
+    payload = views.encode(shown["text-request"])
+    assert texts.encode_request(texts.decode_request(payload), region) == payload
+    payload = views.encode(shown["text-fate"])
+    assert texts.encode_fate(texts.decode_fate(payload), region) == payload
+    assert (texts.CHANNEL_LIMIT, texts.DIRECT_LIMIT, texts.REQUEST_LIFE_S) == (232, 220, 3600)
+    assert (texts.MAX_TEXTS, texts.MAX_FATES, texts.MAX_HEARD_BY) == (200, 200, 16)
+    assert (text_desk.SETTLE_MS, text_desk.OUTCOME_MS, text_desk.GRACE_S) == (3000, 180_000, 300)
+    assert text_desk.MAX_PUBLISHED == 3 and set(texts.STATES) <= set(re.findall(r"`(\w+)`", _flat()))
 
 
 def test_a_gateway_tells_of_itself_what_the_document_shows(region: Region, tmp_path: Path):
@@ -712,6 +730,17 @@ def test_the_file_of_heard_nodes_is_what_its_annotations_say():
     )
     (told,) = [row[3] for row in _table("**Heard nodes**", "offset") if row[2] == "marks"]
     assert told == ", ".join(f"{mark} {name}" for mark, name in marks)
+
+
+def test_the_text_entry_is_what_its_annotations_say():
+    entry = inbox.Message(
+        0x4D656401, 4711, packet.BROADCAST, 1799751600, inbox.ROUGH_CLOCK, 0, b"OV06", b"Baken", b"Hallo"
+    )
+    assert inbox.encode(entry) == _hex("text-entry") and inbox.decode(_hex("text-entry")) == entry
+    assert (inbox.MAX_MESSAGES, inbox.RESERVED) == (32, 16)
+    assert (inbox.MAX_SHORT_NAME, inbox.MAX_CHANNEL_NAME, inbox.MAX_TEXT) == (4, 11, 237)
+    flags = (inbox.ALERT, inbox.SEALED, inbox.TO_US, inbox.FROM_US, inbox.ROUGH_CLOCK)
+    assert flags == (1, 2, 4, 8, 16)
 
 
 def test_the_exercise_clock_reads_as_annotated(tmp_path: Path):

@@ -5,6 +5,7 @@ Drawing is in screens and widgets.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from baken.noticeboard.replica import OVER
+from baken_console import chat
+from baken_console.chatbox import Chatbox
 from baken_console.commands import ConsoleCommands
 from baken_console.connection import Connection
 from baken_console.desk import Desk, DeskError
 from baken_console.draft import Draft, draft_update
-from baken_console.feed import Feed, stored_is_sent
+from baken_console.feed import Feed, console_name, stored_is_sent
 from baken_console.ledger import Entry, LedgerError
 from baken_console.messages import ConnectionChanged, RecordsChanged
 from baken_console.model import MADE, Board
@@ -29,6 +32,7 @@ from baken_console.palette import THEME
 from baken_console.receipts import BulletinKey
 from baken_console.screens.base import BoardScreen
 from baken_console.screens.bulletin import BulletinScreen
+from baken_console.screens.chat import ChatScreen
 from baken_console.screens.compose import ComposeScreen
 from baken_console.screens.help import HelpScreen
 from baken_console.screens.listing import AttentionScreen, LogScreen
@@ -82,13 +86,15 @@ class ConsoleApp(App[int]):
         self.journal: list[Entry] = []
         self.authorities = {entry.number: entry.name for entry in desk.region.authorities}
         self._data = data
-        self._drawn: tuple[int, int, bool] | None = None
+        self._drawn: tuple[int, int, int, bool] | None = None
+        self.chatbox = Chatbox(desk.region, store, console_name("c").partition("/")[2], secrets.randbelow)
+        self.unread = 0
         self._refused: dict[str, int] = {}
         self._unsent: set[BulletinKey] = set()
         if broker is None and port is None:
             desk.is_sent = stored_is_sent(desk, store)
         else:
-            self.feed = Feed(desk, store, broker, clock, "c", self._feed_changed, port)
+            self.feed = Feed(desk, store, broker, clock, "c", self._feed_changed, port, self.chatbox)
             self.connection = self.feed.connection
         self.desk.absorb(self.now_s())
         self.board: Board = self.desk.board(self.now_s())
@@ -159,11 +165,12 @@ class ConsoleApp(App[int]):
         try:
             self.desk.absorb(now_s)
             noted = self._note_refusals(now_s) | self._note_sent(now_s)
-            drawn = (self.desk.replica.revision, now_s // 60, self.clock.stopped)
+            drawn = (self.desk.replica.revision, self.chatbox.revision, now_s // 60, self.clock.stopped)
             if drawn == self._drawn and not (noted or force):
                 return
             self._drawn = drawn
             self.board = self.desk.board(now_s)
+            self.unread = chat.unread_count(chat.conversations(self.chatbox, now_s))
             self._unsent = {row.key for row in self.board.bulletins if row.delivery == MADE}
             self.journal = self.desk.journal()
         except (LedgerError, StoreError) as error:
@@ -190,6 +197,10 @@ class ConsoleApp(App[int]):
     def action_log(self) -> None:
         self.push_screen(LogScreen())
 
+    def action_texts(self) -> None:
+        if not any(isinstance(one, ChatScreen) for one in self.screen_stack):
+            self.push_screen(ChatScreen())
+
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
@@ -199,7 +210,7 @@ class ConsoleApp(App[int]):
         language.
         """
         if action in ("leave", "language") and any(
-            isinstance(one, ComposeScreen) for one in self.screen_stack
+            isinstance(one, (ComposeScreen, ChatScreen)) for one in self.screen_stack
         ):
             return False
         return super().check_action(action, parameters)
@@ -236,6 +247,13 @@ class ConsoleApp(App[int]):
         self.notify(self.words("screenshot-saved", path=path), markup=False)
 
     # --- sending
+
+    def say(self, text: str, to: int, channel: int) -> None:
+        """Ask a gateway to send a text; ChatError when it cannot be."""
+        self.chatbox.send(text, to, self.now_s(), channel)
+        if self.feed is not None:
+            self.feed.wake()
+        self.refresh_board(force=True)
 
     def on_compose_screen_composed(self, message: ComposeScreen.Composed) -> None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken import __version__
-from baken_console import listing, sending
+from baken_console import listing, saying, sending
 from baken_console.place import Place, PlaceError, open_place
 from baken_console.words import LANGUAGES
 
@@ -25,6 +25,9 @@ examples
   what has become of it, for people and for programs
     baken-console list --region merenland --broker localhost --points
     baken-console list --region merenland --broker localhost --json
+  text messages to and from people with a Meshtastic app; they are not signed
+    baken-console say --region merenland --broker localhost --to OV06 "Water komt om 15:00."
+    baken-console texts --region merenland --broker localhost
 
   without any network, over a radio on this computer
     baken-console --region merenland --port /dev/ttyUSB0 --key merenland/keys/authority-1.key
@@ -78,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     sending.add_command(commands, common, raw)
     listing.add_command(commands, common, raw)
+    saying.add_commands(commands, common, raw)
     return parser
 
 
@@ -121,7 +125,7 @@ def _run_screen(arguments: argparse.Namespace, place: Place) -> int:
         return write_screenshot(app, arguments.screenshot, arguments.size, arguments.wait)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(
-            "baken-console: the screen needs a terminal; for scripts there are send, list and --screenshot",
+            "baken-console: the screen needs a terminal; scripts have send, list, say, texts, --screenshot",
             file=sys.stderr,
         )
         return 1

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from baken_console.chatbox import Chatbox
 from baken_console.connection import CONNECTED, CONNECTING, DOWN, Connection
 from baken_console.desk import Desk
 from baken_console.radio_feed import RadioFeed
@@ -41,13 +42,14 @@ class Feed:
         role: str,
         on_change: Callable[[], None],
         port: str | None = None,
+        chatbox: Chatbox | None = None,
     ) -> None:
         self.desk = desk
         self.joined: MqttReplica | None = None
         self.task: MqttTask | None = None
         self.radio: RadioFeed | None = None
         if address is not None:
-            self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role))
+            self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role), texts=chatbox)
             self.task = MqttTask(self.joined, address, clock, self._from_broker, self._changed)
         if port is not None:
             self.radio = RadioFeed(desk, store, port, clock, self._from_radio, self._changed)

@@ -92,6 +92,27 @@ class _Disturbance:
     pause_ms: int
 
 
+class TextBoard(Protocol):
+    """What carries text messages over the same connection; topics are below the prefix."""
+
+    def connected(self) -> None: ...
+
+    def disconnected(self) -> None: ...
+
+    def receive(self, below: str, payload: bytes, now: int) -> bool: ...
+
+    def acknowledged(self, below: str, payload: bytes) -> bool: ...
+
+    def tick(self, unix_s: int | None, now: int, synced: bool) -> None: ...
+
+    def next_publish(self) -> tuple[str, bytes] | None: ...
+
+    def deadline(self) -> int | None: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+
 class MqttReplica:
     """See the module. `counters`: {cause: count} of refused messages; `online`: {"gateway/gw1": True}.
 
@@ -99,7 +120,14 @@ class MqttReplica:
     """
 
     def __init__(
-        self, region: Region, replica: Replica, store: Acknowledgements, name: str, *, views: bool = False
+        self,
+        region: Region,
+        replica: Replica,
+        store: Acknowledgements,
+        name: str,
+        *,
+        views: bool = False,
+        texts: TextBoard | None = None,
     ) -> None:
         role, _, own_id = name.partition("/")
         if role not in ("gateway", "console") or not topics.is_name(own_id):
@@ -111,12 +139,15 @@ class MqttReplica:
         self.subscriptions = (self.prefix + ("#" if views else "record/#"),)
         if not views:
             self.subscriptions += (self.prefix + "gateway/#", self.prefix + f"{name}/echo")
+            if texts is not None:
+                self.subscriptions += tuple(f"{self.prefix}{one}/#" for one in topics.TEXT_TOPICS)
         self.will = Publish(self.prefix + f"{name}/online", b"0")
         self.is_connected = False
         self.synced = False
         self.counters: dict[str, int] = {}
         self.online: dict[str, bool] = {}
         self._views = views
+        self._texts = texts
         self._store = store
         self._acknowledged = store.acknowledged()
         self._broker: dict[str, bytes] = {}
@@ -156,6 +187,8 @@ class MqttReplica:
         self._sync_until = now + SYNC_LIMIT_MS
         self._patient_until = now + PATIENCE_MS
         self._queue.append(Publish(self.will.topic, b"1"))
+        if self._texts:
+            self._texts.connected()
 
     def subscribed(self, now: int) -> None:
         """The broker has granted the subscriptions and is sending what it has; ask for an echo behind it."""
@@ -170,6 +203,8 @@ class MqttReplica:
         self._conflicts = set()
         self._sync_until = self._quiet_at = None
         self._replan = True
+        if self._texts:
+            self._texts.disconnected()
 
     def receive(self, topic: str, payload: bytes, unix_s: int | None, now: int) -> Outcome | None:
         """A message came; the Outcome of a record, None for all else. Never raises for its content."""
@@ -184,6 +219,8 @@ class MqttReplica:
             self._quiet_at = now + QUIET_MS
         if below.startswith("record/"):
             return self._receive_record(below, payload, unix_s, now)
+        if self._texts and self._texts.receive(below, payload, now):
+            return None
         if below.endswith("/online"):
             self._receive_online(below, payload)
         elif below == self.name or below.startswith(("bulletin/", "status/")):
@@ -196,6 +233,8 @@ class MqttReplica:
         if below in (f"{self.name}/echo", f"{self.name}/online"):
             return
         self._in_flight.pop(below, None)
+        if self._texts and self._texts.acknowledged(below, payload):
+            return
         self._replan = True
         if payload:
             self._broker[below] = _mark(payload)
@@ -224,13 +263,21 @@ class MqttReplica:
         if self._replan and self.is_connected:
             self._replan = False
             self._plan(unix_s, now)
+        if self._texts:
+            self._texts.tick(unix_s, now, self.is_connected and self.synced)
         return gone
 
     def next_publish(self, now: int) -> Publish | None:
         """What is to be published now; `acknowledged` must follow. None: nothing, or enough is under way."""
-        if not self.is_connected or not self._queue or len(self._in_flight) >= MAX_IN_FLIGHT:
+        if not self.is_connected or len(self._in_flight) >= MAX_IN_FLIGHT:
             return None
-        publish = self._queue.pop(0)
+        if self._queue:
+            publish = self._queue.pop(0)
+        else:
+            text = self._texts.next_publish() if self._texts else None
+            if text is None:
+                return None
+            publish = Publish(self.prefix + text[0], text[1])
         below = publish.topic[len(self.prefix) :]
         if below not in (f"{self.name}/echo", f"{self.name}/online"):
             self._in_flight[below] = publish.payload
@@ -243,6 +290,9 @@ class MqttReplica:
         if self._views and self._views_of != self._wanted_of:
             due.append(self._views_at + VIEWS_PERIOD_MS)
         if self.is_connected:
+            text_due = self._texts.deadline() if self._texts else None
+            if text_due is not None:
+                due.append(text_due)
             times = [self._patient_until, *[entry.due for entry in self._disturbed.values()]]
             due += [time for time in times if time > self._ticked_at]
         return min(due)
@@ -255,7 +305,7 @@ class MqttReplica:
     @property
     def waiting(self) -> int:
         """Messages that the broker has not confirmed yet."""
-        return len(self._queue) + len(self._in_flight)
+        return len(self._queue) + len(self._in_flight) + (self._texts.waiting if self._texts else 0)
 
     # --- taking in
 

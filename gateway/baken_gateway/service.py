@@ -27,6 +27,7 @@ from baken_gateway.region import Region
 from baken_gateway.session import READY, NodeSession
 from baken_gateway.stock_radio import RegionChannel, StockRadio
 from baken_gateway.store import ResilientStore
+from baken_gateway.text_desk import TextDesk
 
 HOUSEKEEPING_S = 2.0
 RESTART_PAUSE_S = 5.0
@@ -58,11 +59,16 @@ class Gateway:
         self.store = store
         self.replica = Replica(region.trust, store)
         self.air = StockRadio(self.replica, RegionChannel.of(region), random.randrange)
+        self.texts = TextDesk(region, store, gateway_id, random.randrange)
         proxy = MqttProxy() if meshtastic_mqtt else None
-        self.session = NodeSession(LinkSession(self.replica), random.randrange, air=self.air, proxy=proxy)
-        self.joined = MqttReplica(region, self.replica, store, f"gateway/{gateway_id}", views=True)
+        self.session = NodeSession(
+            LinkSession(self.replica), random.randrange, air=self.air, proxy=proxy, texts=self.texts
+        )
+        name = f"gateway/{gateway_id}"
+        self.joined = MqttReplica(region, self.replica, store, name, views=True, texts=self.texts)
         self.radio = RadioTask(self.session, port, clock, self._from_node, self._inform)
         self.mqtt = MqttTask(self.joined, address, clock, self.radio.offer)
+        self.texts.on_broker, self.texts.on_node = self.mqtt.wake, self.radio.wake
         self.proxy: ProxyTask | None = None
         if proxy is not None:
             client_id = f"baken-{region.id}-{gateway_id}-msh"
@@ -100,7 +106,13 @@ class Gateway:
             }
         refused = dict(self.replica.counters)
         proxied = session.proxy.counters if session.proxy else {}
-        for counters in (self.joined.counters, session.counters, session.link.counters, proxied):
+        for counters in (
+            self.joined.counters,
+            session.counters,
+            session.link.counters,
+            proxied,
+            self.texts.counters,
+        ):
             for cause, count in counters.items():
                 refused[cause] = max(count, refused.get(cause, 0))
         return {

@@ -32,6 +32,7 @@ from baken.wire.records import DIGEST, message_kind
 from baken.wire.stream import Deframer, frame
 from baken_gateway.meshtastic_mqtt import MqttProxy
 from baken_gateway.stock_radio import RadioSettings, StockRadio
+from baken_gateway.text_desk import TextDesk
 
 ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
 PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
@@ -80,6 +81,7 @@ class HeardNode:
 class NodeSession:
     """`link`: LinkSession of our replica; `rand(n)`: a number in [0, n). `air`: what to do with a radio that
     is no Baken node, None: nothing. `proxy`: carries the radio's own MQTT messages, None: they are dropped.
+    `texts`: what to do with text messages, None: nothing.
 
     `in_step`: a Baken node and we hold the same, since the last record was offered, too.
     `state`: CLOSED, STARTING or READY; `device`: PROBING, BAKEN or STOCK; `radio`: its settings; `node_num`
@@ -94,10 +96,13 @@ class NodeSession:
         *,
         air: StockRadio | None = None,
         proxy: MqttProxy | None = None,
+        texts: TextDesk | None = None,
     ) -> None:
         self.link = link
         self.air = air
         self.proxy = proxy
+        self.texts = texts
+        self._unix_s: int | None = None
         self.state = CLOSED
         self.device = PROBING
         self.in_step = False
@@ -157,6 +162,7 @@ class NodeSession:
             return []
         self._received_at = now
         self._asked_at = None
+        self._unix_s = unix_s
         if unix_s is not None and abs(unix_s - self._heartbeat_s) * 1000 >= HEARTBEAT_MS:
             # A node in an exercise may live faster than we do, and forgets a client that is silent for long.
             self._heartbeat_s = unix_s
@@ -244,7 +250,12 @@ class NodeSession:
             if self.proxy is not None and self.proxy.has_for_radio:
                 due.append(0)
             air = self.air.deadline() if self.air is not None else None
-            for at, limit in ((self.link.deadline(), MAX_UNANSWERED), (air, MAX_UNANSWERED_ON_AIR)):
+            text = self.texts.node_deadline() if self.texts is not None else None
+            for at, limit in (
+                (self.link.deadline(), MAX_UNANSWERED),
+                (text, MAX_UNANSWERED),
+                (air, MAX_UNANSWERED_ON_AIR),
+            ):
                 if at is not None:
                     blocked = self._unanswered >= limit or self._free <= 0
                     due.append(max(at, self._sent_at + UNANSWERED_LIMIT_MS) if blocked else at)
@@ -288,8 +299,22 @@ class NodeSession:
             self._asked_at = now
         self._send(mesh_pb2.ToRadio(heartbeat=mesh_pb2.Heartbeat()))
 
+    def _answered(self, status: mesh_pb2.QueueStatus, unix_s: int | None, now: int) -> None:
+        """The radio has taken or refused a packet of ours."""
+        packet_id = status.mesh_packet_id
+        payload = self._on_way.pop(packet_id, None)
+        if payload is not None and status.res == 0:
+            self._taken.append(payload)
+        if self.air is not None:
+            self.air.answered(packet_id, status.res, now)
+        if self.texts is not None and self.node_num is not None:
+            self.texts.receive_queue_status(packet_id, status.res, self.node_num, unix_s, now)
+
     def _next_packet(self, now: int) -> mesh_pb2.MeshPacket | None:
         if self._may_send(MAX_UNANSWERED, now):
+            text = self.texts.next_packet(self._unix_s, now) if self.texts is not None else None
+            if text is not None:
+                return text
             payload = self.link.next_payload(now)
             if payload is not None:
                 return self._link_packet(payload)
@@ -337,6 +362,8 @@ class NodeSession:
             self.hw_model = message.metadata.hw_model
         elif kind in ("channel", "config", "moduleConfig"):
             self.radio.learn(message)
+            if kind == "channel" and self.texts is not None:
+                self.texts.receive_channel(message.channel.index, message.channel.settings.name)
         elif kind == "node_info":
             self._remember(message.node_info)
         elif kind == "config_complete_id":
@@ -349,11 +376,7 @@ class NodeSession:
             self._free = message.queueStatus.free
             if message.queueStatus.mesh_packet_id:
                 self._unanswered = max(0, self._unanswered - 1)
-                payload = self._on_way.pop(message.queueStatus.mesh_packet_id, None)
-                if payload is not None and message.queueStatus.res == 0:
-                    self._taken.append(payload)
-                if self.air is not None:
-                    self.air.answered(message.queueStatus.mesh_packet_id, message.queueStatus.res, now)
+                self._answered(message.queueStatus, unix_s, now)
         elif kind == "mqttClientProxyMessage" and self.proxy is not None:
             self.proxy.from_radio(message.mqttClientProxyMessage)
         elif kind == "packet" and self.state == READY:
@@ -369,6 +392,8 @@ class NodeSession:
         self.state = READY
         self._start_at = None
         self._heartbeat_at = now + HEARTBEAT_MS
+        if self.texts is not None:
+            self.texts.node_opened()
         self.link.open(now)
         says_baken = "baken" in self.firmware.lower()
         self._stock_at = now + (STOCK_AFTER_BAKEN_MS if says_baken else STOCK_AFTER_MS)
@@ -376,6 +401,8 @@ class NodeSession:
             self.proxy.open(self.radio, self.node_num)
 
     def _receive_packet(self, packet: mesh_pb2.MeshPacket, unix_s: int | None, now: int) -> list[bytes]:
+        if self.texts is not None and self.node_num is not None:
+            self.texts.receive_packet(packet, self.node_num, self.nodes, unix_s, now)
         is_own = getattr(packet, "from") == packet.to == self.node_num
         if packet.decoded.portnum != PRIVATE_APP:
             self._receive_other(packet, is_own, now)

@@ -32,6 +32,7 @@ _MIGRATIONS = (
         "CREATE TABLE value (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
         "CREATE TABLE acknowledged (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID",
     ),
+    ("CREATE TABLE text (name TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID",),
 )
 
 
@@ -135,6 +136,19 @@ class SqliteStore:
             self._write("INSERT OR REPLACE INTO acknowledged VALUES (?, ?)", (topic, payload))
         else:
             self._write("DELETE FROM acknowledged WHERE topic = ?", (topic,))
+
+    # --- text messages
+
+    def texts(self) -> dict[str, bytes]:
+        """Name to payload of all that was kept by `set_text`."""
+        return dict(self._all("SELECT name, payload FROM text"))
+
+    def set_text(self, name: str, payload: bytes) -> None:
+        """Keep `payload` under `name`; an empty one removes it."""
+        if payload:
+            self._write("INSERT OR REPLACE INTO text VALUES (?, ?)", (name, payload))
+        else:
+            self._write("DELETE FROM text WHERE name = ?", (name,))
 
     def close(self) -> None:
         """Give the file free; the store is of no use afterwards."""
@@ -250,6 +264,12 @@ class ResilientStore:
 
     def set_acknowledged(self, topic: str, payload: bytes) -> None:
         self._write(("acknowledged", topic), "set_acknowledged", topic, payload)
+
+    def texts(self) -> dict[str, bytes]:
+        return self._store.texts() if self._store else {}
+
+    def set_text(self, name: str, payload: bytes) -> None:
+        self._write(("text", name), "set_text", name, payload)
 
     def retry(self) -> None:
         """Try to save what waits, the oldest first; call it now and then."""

@@ -7,6 +7,9 @@
     status/<point code>                   readable view (JSON), retained
     gateway/<id>                          readable view (JSON) of a gateway, retained
     gateway/<id>/online                   "1", or "0" as last will, retained; consoles use console/<id>/online
+    text/<sender>-<packet id>             a text message of the mesh (JSON), retained; see `texts`
+    text-request/<gateway or any>/<id>    a text that is to be sent (JSON), retained until it is done
+    text-fate/<id>                        what became of it (JSON), retained
     gateway/<id>/echo                     not retained: a gateway's question to itself, see `bridge`
 
 A record's topic follows from its bytes, so whoever publishes it, it is the same topic with the same content.
@@ -18,6 +21,7 @@ import re
 
 from baken.wire.records import KIND_NAMES, RecordHeader, decode_header
 
+TEXT_TOPICS = ("text", "text-request", "text-fate")
 NAME_RULE = "ID of 1 to 32 letters, digits, - and _"
 _NUMBER = "(0|[1-9][0-9]{0,7})"
 _RECORD = re.compile(f"([a-z]+|kind{_NUMBER})/{_NUMBER}/{_NUMBER}(?:\\.{_NUMBER})?")

@@ -2,16 +2,15 @@
 without colour.
 """
 
-import asyncio
 import re
 from dataclasses import replace
-from html import unescape
 
 import pytest
+from _console import LARGE, SMALL, flat, play, screen_text
 from _exercise import ALARM, HOUR, MINUTE, Exercise
 from textual.widgets import Footer, Input, Select, TextArea
 
-from baken_console.app import ConsoleApp, connection_entries
+from baken_console.app import connection_entries
 from baken_console.connection import CONNECTED, DOWN, Connection
 from baken_console.messages import ConnectionChanged, RecordsChanged
 from baken_console.screens.bulletin import BulletinScreen
@@ -24,9 +23,6 @@ from baken_console.screens.point import PointScreen
 from baken_console.widgets.bulletin_table import BulletinTable
 from baken_console.widgets.point_table import PointTable
 
-SMALL = (80, 24)
-CELL = 12.2  # width of a character in the SVG that rich exports
-LARGE = (160, 48)
 UP = Connection(CONNECTED, "broker:1883", (("gw1", True),))
 
 
@@ -44,43 +40,6 @@ def fill(exercise):
     exercise.report("OV01", received=[1, 2], read=[2], text=b"Kazerne open.")
     exercise.report("DH01", received=[2], needs=(b"WAT",), power_hours=3)
     exercise.report("OV10", state=b"DICHT")
-
-
-def play(room, scene, size=SMALL, messages=None, **options):
-    """Run `scene(app, pilot)` on the app; `messages` collects what is posted."""
-
-    async def run():
-        app = ConsoleApp(room.desk, room.store, room.clock, **options)
-        room.desk.is_sent = lambda _key: True  # as if the broker had confirmed everything
-        hook = None if messages is None else messages.append
-        async with app.run_test(size=size, message_hook=hook) as pilot:
-            await pilot.pause()
-            app.refresh_board(force=True)
-            await pilot.pause()
-            await scene(app, pilot)
-            return app
-
-    return asyncio.run(run())
-
-
-def screen_text(app):
-    """What stands on the screen, line by line, from the SVG that Textual exports."""
-    svg = app.export_screenshot()
-    rows = {}
-    for x, y, text in re.findall(r'<text class="[^"]*" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
-        rows.setdefault(float(y), []).append((round(float(x) / CELL), unescape(text).replace("\xa0", " ")))
-    lines = []
-    for y in sorted(rows):
-        line = ""
-        for column, text in sorted(rows[y]):
-            line = line.ljust(column) + text.rstrip("\n")
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def flat(app):
-    """The same in one line, so that a sentence is found wherever it was wrapped."""
-    return " ".join(screen_text(app).split())
 
 
 async def type_text(pilot, text):

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 from _brokers import KINDS, BrokerProcess, Observer, free_port, wait_for
+from _console import Room
 from _exercise import ALARM as DRAFT
-from _exercise import T0, Exercise
 
 from baken_console.app import ConsoleApp
 from baken_console.cli import main
@@ -20,39 +20,6 @@ from baken_console.moments import SteadyClock
 from baken_gateway.store import SqliteStore
 
 ALARM = ("--exercise", "--event", "ALARM", "--area", "OV,DH", "--text", "Sluit ramen en deuren.")
-
-
-class Room:
-    """A crisis room's folders and an exercise clock; `run` is the command line with them."""
-
-    def __init__(self, folder):
-        self.exercise = Exercise(folder)
-        self.folder = folder
-        self.region = self.exercise.region
-        self.clock = folder / "clock"
-        self.set_clock(T0)
-
-    def set_clock(self, unix_s):
-        self.exercise.clock.now_s = unix_s
-        self.clock.write_bytes((unix_s * 1000).to_bytes(8, "big") + (100).to_bytes(8, "big"))
-
-    def words(self, *words, broker=None, data="data", key=True):
-        common = [
-            "--region",
-            self.region.folder,
-            "--data",
-            self.folder / data,
-            "--exercise-clock",
-            self.clock,
-        ]
-        if key:
-            common += ["--key", self.region.folder / "keys" / "authority-1.key"]
-        if broker is not None:
-            common += ["--broker", f"127.0.0.1:{broker if isinstance(broker, int) else broker.port}"]
-        return [words[0], *map(str, common), *words[1:]]
-
-    def run(self, *words, **places):
-        return main(self.words(*words, **places))
 
 
 @pytest.fixture

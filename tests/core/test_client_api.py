@@ -6,10 +6,11 @@ from _vectors import from_hex, rows
 
 from baken.mesh.client_api import MAX_PACKETS
 from baken.mesh.config import Channel
-from baken.mesh.events import ClientRecord, KeyConflict, SetTime
+from baken.mesh.events import ClientRecord, ClientText, KeyConflict, SetTime
 from baken.wire import protobuf, stream
 from baken.wire.messages import (
     ADMIN_APP,
+    ALERT_APP,
     ERROR_BAD_REQUEST,
     ERROR_DUTY_CYCLE_LIMIT,
     ERROR_MAX_RETRANSMIT,
@@ -560,3 +561,18 @@ def test_what_is_not_here_is_refused_in_words_so_that_nobody_waits():
     assert verdicts(desk.hear()) == [(packet_id, bytes([0x18, ERROR_BAD_REQUEST]))]
     desk.run(9000)
     assert desk.ether.frames == []
+
+
+def test_a_text_that_the_client_sends_is_told_and_one_that_is_refused_is_not():
+    desk = Desk()
+    desk.connect()
+    first = desk.send(TEXT_MESSAGE_APP, b"Hallo allemaal", want_ack=True)
+    desk.send(TEXT_MESSAGE_APP, b"te snel")
+    second = desk.send(ALERT_APP, b"Brand", to=OTHER, channel=0)
+    desk.send(POSITION_APP, b"")
+    desk.run(5000)
+    desk.send(TEXT_MESSAGE_APP, bytes(300))
+    assert [event for event in events(desk.api, desk.ether.now) if isinstance(event, ClientText)] == [
+        ClientText(OWN, BROADCAST, first, 0, TEXT_MESSAGE_APP, b"Hallo allemaal"),
+        ClientText(OWN, OTHER, second, 0, ALERT_APP, b"Brand"),
+    ]

@@ -2,8 +2,10 @@
 
 from _small_region import DH, NOON_S, OV, TRUST, bulletin_parts
 
+from baken.device import views
 from baken.device.localtime import CLOCK_GOOD
 from baken.device.panel import MENU_MS, THANKS_MS, TURN_MS, Panel
+from baken.device.views import FOR_US, OLD
 from baken.noticeboard.replica import NEW, Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire import status
@@ -32,6 +34,10 @@ class Screen:
     def draw_health(self, view, page):
         self._note("table", view, page)
         return self.pages.get("table", 1)
+
+    def draw_texts(self, view, page):
+        self._note("texts", view, page)
+        return self.pages.get("texts", 1)
 
     def draw_empty(self, view):
         self._note("empty", view)
@@ -125,6 +131,19 @@ class Bench:
         self.time.now_s += (end - self.now) // 1000
         self.now = end
         return self.what()
+
+
+class Inbox:
+    """So many texts."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def newest(self):
+        return range(self.count)
 
 
 def one(seq, text, **fields):
@@ -302,3 +321,60 @@ def test_every_page_tells_the_code_the_time_and_its_quality():
             assert view.exercise == (view.text == b"Twee.")
             assert view.authority == b"VR Merenland"
     assert kinds == {"bulletin", "list", "table"}
+
+
+def test_texts_are_behind_the_bulletins_and_only_there_when_there_are_any():
+    bench = Bench(one(1, b"Een."), one(2, b"Twee."))
+    bench.panel.inbox = Inbox(0)
+    assert "texts" not in {bench.press() for _ in range(12)}
+    bench.panel.inbox = Inbox(3)
+    while bench.what() != "list":
+        bench.press()
+    bench.screen.pages = {"texts": 2}
+    assert bench.press() == "texts" and (bench.screen.page, bench.screen.view.count) == (0, 3)
+    assert bench.press() == "texts" and bench.screen.page == 1
+    assert bench.press("long") == "texts" and not bench.marked
+    assert bench.press() == b"MIJN STATUS"
+
+
+def test_the_display_never_turns_to_texts_by_itself_and_leaves_them_after_a_turn():
+    bench = Bench(one(1, b"Een."), one(2, b"Twee."))
+    bench.panel.inbox = Inbox(3)
+    for _ in range(10):
+        bench.later(TURN_MS)
+        assert bench.what() != "texts"
+    while bench.what() != "texts":
+        bench.press()
+    assert not bench.panel.show_text(OLD, bench.now) and bench.panel.show_text(views.NEW, bench.now)
+    bench.later(TURN_MS)
+    assert bench.what() == (b"Twee.", 0)
+    assert not bench.panel.show_text(views.NEW, bench.now) and bench.draw() == (b"Twee.", 0)
+
+
+def test_a_text_for_this_point_comes_up_once_but_a_bulletin_always_goes_first():
+    bench = Bench()
+    bench.panel.inbox = Inbox(1)
+    assert bench.draw() == "empty"
+    assert bench.panel.show_text(FOR_US, bench.now) and bench.draw() == "texts"
+    assert bench.learn(one(1, b"Nieuw.")) == (b"Nieuw.", 0)
+    assert not bench.panel.show_text(FOR_US, bench.now) and bench.draw() == (b"Nieuw.", 0)
+    assert bench.later(TURN_MS - 1) == (b"Nieuw.", 0)
+    assert bench.later(1) == "texts"
+    assert bench.later(TURN_MS) == (b"Nieuw.", 0)
+    for _ in range(5):
+        assert bench.later(TURN_MS) == (b"Nieuw.", 0)
+
+
+def test_a_text_does_not_push_a_menu_aside_nor_comes_again_once_it_was_looked_at():
+    bench = Bench()
+    bench.panel.inbox = Inbox(1)
+    bench.draw()
+    bench.press()
+    bench.press()
+    assert bench.press("long") == "menu"
+    assert not bench.panel.show_text(FOR_US, bench.now) and bench.draw() == "menu"
+    bench.press()
+    while bench.what() != "texts":
+        bench.press("long" if bench.what() == "menu" else "short")
+    bench.later(TURN_MS)
+    assert [bench.later(TURN_MS) for _ in range(3)] == ["empty"] * 3

@@ -176,21 +176,21 @@ class SealedField(Field):
         self.other.nodes.put_contact(OWN, {"public_key": self.node.config.public_key})
         self.node.nodes.put_contact(OTHER, {"public_key": _KEY})
 
-    def order(self, channel=0, passkey=None, pki=True, **message):
-        return super().order(channel, passkey, pki, **message)
+    def seal(self, passkey=None, **message):
+        return self.order(0, passkey, True, **message)
 
 
 def test_only_a_key_that_is_an_admin_key_may():
     stranger = SealedField((bytes(range(1, 33)),))
-    assert stranger.order(get_owner_request=True) == (ERROR_ADMIN_PUBLIC_KEY_UNAUTHORIZED, None)
+    assert stranger.seal(get_owner_request=True) == (ERROR_ADMIN_PUBLIC_KEY_UNAUTHORIZED, None)
     field = SealedField((bytes(range(1, 33)), _KEY))
-    _, answer = field.order(get_owner_request=True)
+    _, answer = field.seal(get_owner_request=True)
     assert answer["get_owner_response"]["long_name"] == b"Node 4096"
-    assert field.order(passkey=bytes(8), set_owner={"short_name": b"X"}) == (
+    assert field.seal(passkey=bytes(8), set_owner={"short_name": b"X"}) == (
         ERROR_ADMIN_BAD_SESSION_KEY,
         None,
     )
-    assert field.order(set_owner={"short_name": b"X"}) == (ERROR_NONE, None)
+    assert field.seal(set_owner={"short_name": b"X"}) == (ERROR_NONE, None)
     field.run(5000)
     assert events(field.api, field.ether.now) == [Configured()]
     assert field.node.config.short_name == b"X"

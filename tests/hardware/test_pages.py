@@ -290,3 +290,61 @@ def test_drawing_is_quick_and_holds_little_memory(bits):
     assert slowest_us < DRAW_LIMIT_US
     # The bound is for a 32-bit chip; the words of a 64-bit one are twice as large.
     assert held_bytes <= HELD_LIMIT_BYTES * bits // 32
+
+
+def text_message(text, **changes):
+    message = {
+        "sender": 0x12345678,
+        "packet_id": 1,
+        "to": 0xFFFFFFFF,
+        "unix_s": NOW_S - 60,
+        "flags": 0,
+        "channel": 0,
+        "short_name": "OV06",
+        "channel_name": "Baken",
+        "text": text,
+    }
+    return message | changes
+
+
+def texts_view(*messages):
+    return {"texts": list(messages), "count": len(messages), **SHARED}
+
+
+def test_texts_say_who_when_and_to_whom_and_that_nobody_has_checked_them(show):
+    view = texts_view(
+        text_message("Dekens over?", to=5, flags=4),
+        text_message("Brand!", flags=1 | 16, short_name="", unix_s=None),
+        text_message("Op weg.", flags=8, to=0x9ABCDEF0, unix_s=NOW_S - 90_000),
+    )
+    words = show("texts", view, 0) + " " + show("texts", view, 1)
+    assert words.startswith("TEKST - niet gecontroleerd OV06 wo 14:04 aan dit punt Dekens over?")
+    assert "LET OP !12345678 tijd onbekend Baken Brand!" in words
+    assert "OV06 (hier) di 13:05 aan !9abcdef0 Op weg." in words
+    assert "GECONTROLEERD" not in words and "3 teksten" in words and "OV06 ~14:05" in words
+
+
+def test_all_of_a_long_text_is_to_be_read_and_no_head_stands_alone(painter, reader):
+    text = " ".join(f"woord{number}" for number in range(29))
+    view = texts_view(*[text_message(text, unix_s=NOW_S - 60, flags=16) for _ in range(2)])
+    count = painter.draw("texts", view, 0)[0]
+    pages = [reader.words(painter.draw("texts", view, page)[1], WIDTH, HEIGHT) for page in range(count)]
+    assert sum(page.count("woord7 ") for page in pages) == sum(page.count("woord28") for page in pages) == 2
+    assert all("~wo 14:04" in page for page in pages) and "vervolg" in pages[1]
+    assert count == len(pages) <= 4
+
+
+def test_many_texts_take_a_bounded_number_of_pages_and_the_last_says_there_are_older_ones(painter, reader):
+    view = texts_view(*[text_message("Een heel lange tekst. " * 10) for _ in range(32)])
+    count, first, draw_us = painter.draw("texts", view, 0)
+    assert count == 6 and draw_us < 4 * DRAW_LIMIT_US
+    assert "32 teksten 1/6" in reader.words(first, WIDTH, HEIGHT)
+    assert "er zijn oudere 6/6" in reader.words(painter.draw("texts", view, 5)[1], WIDTH, HEIGHT)
+
+
+def test_texts_fit_an_oled_whatever_they_hold(painter, reader):
+    view = texts_view(text_message("x" * 237), text_message("\u4f60\U0001f600 \u0645", short_name="\u20ac"))
+    count = painter.draw("texts", view, 0, size=(128, 64))[0]
+    for page in range(count):
+        picture = painter.draw("texts", view, page, size=(128, 64))[1]
+        assert reader.words(picture, 128, 64).startswith("Niet gecontroleerd")

@@ -48,11 +48,17 @@ class BoardScreen(Screen[None]):
     def show_board(self) -> None:
         """Show the app's board; called at every change and every new minute."""
         app = self.console_app
-        if not self.is_mounted:
-            return
+        if not self.is_mounted or not self.query(TitleBar):
+            return  # not yet there, or closing
         self.query_one(TitleBar).show(app.desk.region.name, app.board, app.exercise, app.words, app.calendar)
         self.query_one(ConnectionBar).show(
-            app.connection, app.board, app.sender, app.clock.stopped, app.words, app.calendar
+            app.connection,
+            app.board,
+            app.sender,
+            app.clock.stopped,
+            app.words,
+            app.calendar,
+            app.unread,
         )
         self.show_body(app.board)
 

@@ -46,10 +46,18 @@ Een ontvangst komt mee met de eerstvolgende status van het punt. Geen teken bete
 | a | alles wat aandacht vraagt |
 | s | punten: aandacht eerst, of op code |
 | l | logboek op het hele scherm |
+| t | teksten met vrijwilligers die een Meshtastic-app hebben |
 | e | English |
 | Ctrl+P | alle opdrachten, om te zoeken |
 | Esc | terug |
 | q | stoppen (Ctrl+Q werkt overal); wat gemaakt is blijft bewaard |
+
+## Teksten
+
+Een tekst is **niet ondertekend**: iedereen met de sleutel van het kanaal kan er een schrijven, in elke naam.
+Stuur wat mensen moeten weten als bericht. *@OV06* of *@!12345678* opent een gesprek met een punt of node.
+Achter een eigen tekst staat wat ermee gebeurd is: verzonden, doorgegeven, ontvangen door, mislukt met reden.
+Wat na een uur nog niet weg is, wordt niet meer verzonden.
 
 ## OEFENING
 
@@ -101,10 +109,18 @@ A receipt comes with the point's next status. So no sign means: not known yet.
 | a | everything that needs attention |
 | s | points: trouble first, or by code |
 | l | log on the whole screen |
+| t | texts with volunteers who have a Meshtastic app |
 | e | Nederlands |
 | Ctrl+P | all commands, to search |
 | Esc | back |
 | q | quit (Ctrl+Q works everywhere); what has been made is kept |
+
+## Texts
+
+A text is **not signed**: whoever has the channel's key can write one, in any name.
+Send what people must know as a bulletin. *@OV06* or *@!12345678* opens a conversation with a point or node.
+Behind a text of your own stands what became of it: sent, passed on, received by, failed and why.
+What has not gone within an hour is not sent any more.
 
 ## EXERCISE
 

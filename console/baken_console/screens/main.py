@@ -25,7 +25,8 @@ class MainScreen(BoardScreen):
         ("n", "app.new", "Nieuw"),
         ("u", "app.update", "Vervang"),
         ("x", "app.cancel", "Trek in"),
-        ("a", "app.attention", "Aandacht"),
+        Binding("a", "app.attention", "Aandacht", show=False),  # the strip above names the key
+        ("t", "app.texts", "Teksten"),
         Binding("s", "sort", "Volgorde", show=False),
         Binding("l", "app.log", "Logboek", show=False),
         Binding("escape", "nothing", show=False),

@@ -27,12 +27,14 @@ class ConnectionBar(Static):
         clock_stopped: bool,
         words: Words,
         calendar: Calendar,
+        unread: int = 0,
     ) -> None:
         """`sender`: name of the authority that signs here, None when this console only looks."""
         broker = words(f"broker-{connection.state}", broker=_short(connection.broker))
         pieces = [
             (words("clock-stopped") if clock_stopped else "", ALERT),
             (f"{_SIGN[connection.state]} {broker}", _STYLE[connection.state]),
+            (words("texts-unread", count=unread) if unread else "", WARN),
             _gateway(connection, words),
             _contact(board, words, calendar),
             (words("key-sends", name=sender), "") if sender else (words("key-read-only"), MUTED),

@@ -10,6 +10,7 @@ one piece of hardware and then calls it. Nothing here decides what is true or wh
 
 import asyncio
 import gc
+import os
 import sys
 
 from baken import __version__
@@ -23,7 +24,16 @@ from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
 from baken.mesh.client_api import ClientApi
 from baken.mesh.client_config import DeviceInfo
-from baken.mesh.events import ClientRecord, Configured, Reboot, Received, SetTime, Shutdown, Transmit
+from baken.mesh.events import (
+    ClientRecord,
+    ClientText,
+    Configured,
+    Reboot,
+    Received,
+    SetTime,
+    Shutdown,
+    Transmit,
+)
 from baken.mesh.node import MeshNode
 from baken.mesh.preferences import Preferences
 from baken.noticeboard import gossip
@@ -32,8 +42,16 @@ from baken.noticeboard.replica import NEW, Replica
 from baken.wire import status
 from baken.wire.channel import expand_key
 from baken.wire.errors import ProtocolError, RemoteProtocolError
-from baken.wire.messages import CHANNEL_DISABLED, LEVEL_ERROR, ROLE_ROUTER, ROLE_ROUTER_LATE
+from baken.wire.messages import (
+    ALERT_APP,
+    CHANNEL_DISABLED,
+    LEVEL_ERROR,
+    ROLE_ROUTER,
+    ROLE_ROUTER_LATE,
+    TEXT_MESSAGE_APP,
+)
 from baken.wire.modem import snr_limit_db
+from baken.wire.packet import BROADCAST
 from baken.wire.records import BULLETIN, DRAFT, message_kind
 
 _PRIVATE_APP = const(256)
@@ -93,6 +111,8 @@ class Node:
             self._mark_read,
         )
         self._panel.contact_s = self._replica.newest_sent_s
+        if "texts" in os.listdir(board.FLASH + "/board"):
+            self._open_inbox()
         self._queued = {}  # record id -> packet id of our own transmission that may still wait
         self._snr_limit_db = 0
         self._retune = True  # the radio has other settings than the mesh
@@ -231,6 +251,8 @@ class Node:
                 self._is_live = event.hop_start > gossip.SERVE_HOP_START
                 self._gossip.receive(event.payload, event, margin_db, self._timekeeper.unix_s(), now)
         else:
+            if isinstance(event, Received) and event.portnum in (TEXT_MESSAGE_APP, ALERT_APP):
+                self._keep_text(event, now)
             self._api.unix_s = self._timekeeper.unix_s()
             self._api.receive_event(event, now)
         return True
@@ -258,6 +280,9 @@ class Node:
         event = self._api.next_event(now)
         if isinstance(event, ClientRecord):
             self._receive_client_record(event.payload, now)
+            return True
+        if isinstance(event, ClientText):
+            self._keep_text(event, now)
             return True
         if isinstance(event, SetTime):
             if self._timekeeper.set(event.unix_s):
@@ -382,6 +407,23 @@ class Node:
         own_seq = reporter.own_number(event.record_id, self._settings)
         if own_seq is not None:
             self._reporter.overtaken(own_seq)
+
+    def _open_inbox(self):
+        """A node that has never had a text message does without their code."""
+        from baken.device.inbox import Inbox
+
+        self._panel.inbox = Inbox(self._board.FLASH + "/board")
+        return self._panel.inbox
+
+    def _keep_text(self, event, now):
+        own = self._settings.mesh.node_num
+        if event.to not in (BROADCAST, own) and event.sender != own:
+            return  # between two others
+        unix_s, quality = self._timekeeper.unix_s(), self._timekeeper.quality()
+        inbox = self._panel.inbox if self._panel.inbox is not None else self._open_inbox()
+        urgency = inbox.take(event, self._mesh, unix_s, quality)
+        if self._panel.show_text(urgency, now):
+            self._redraw.set()
 
     def _publish_status(self, now):
         raw = self._reporter.poll(now)

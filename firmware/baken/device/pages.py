@@ -279,6 +279,12 @@ class Screen:
             y += pitch
         return len(pages)
 
+    def draw_texts(self, view, page_index: int = 0) -> int:
+        """A page of text messages that nobody has verified; returns how many pages are shown."""
+        from .text_pages import draw_texts  # few nodes ever need it, and not for long
+
+        return draw_texts(self, view, page_index)
+
     def draw_menu(self, view) -> None:
         """A question and its choices, the selected one in a black bar."""
         canvas, font = self.canvas, self.store.font("bold13")

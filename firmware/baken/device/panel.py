@@ -3,11 +3,19 @@
 By itself the display walks through all pages of the bulletins that are valid here, the most urgent first,
 and their list. A new bulletin is shown at once. Short press: next page. Long press on a bulletin: "read"; on
 the status page: choose another state.
+
+Text messages, which nobody verifies, are behind the bulletins and only come by the button; one for this node
+comes up once by itself, after any bulletin that is being announced.
 """
 
 from baken.compat import const
 from baken.device import views
+from baken.device.views import FOR_US, OLD
 from baken.wire.status import STATES, Status
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from typing import Any
 
 TURN_MS = const(60000)
 THANKS_MS = const(6000)
@@ -15,6 +23,7 @@ MENU_MS = const(60000)  # an open menu closes by itself
 
 _LIST = "list"
 _EMPTY = "empty"
+_TEXTS = "texts"
 _STATUS = "status"
 _HEALTH = "health"
 
@@ -49,6 +58,9 @@ class Panel:
         self._empty_since_s = None
         self._was_empty = True
         self._turn_at = 0
+        self._announced_until = 0
+        self._text_waits = False
+        self.inbox: "Any" = None  # device.inbox.Inbox of a node that has had text messages
         self.contact_s: "int | None" = None
 
     def draw(self, now):
@@ -59,6 +71,8 @@ class Panel:
             self._screen.draw_menu(self._menu_view())
         elif self._thanks:
             self._screen.draw_message(views.MessageView(title=b"GELEZEN", text=_THANKS, **self._shared()))
+        elif self._place == _TEXTS:
+            self._pages = self._screen.draw_texts(self._texts_view(), self._page)
         elif self._place == _STATUS:
             self._pages = self._screen.draw_health(self._status_view(), self._page)
         elif self._place == _HEALTH:
@@ -88,7 +102,9 @@ class Panel:
         if self._menu_open or self._thanks:
             self._menu_open = False
             self._thanks = False
-        elif self._place in (_STATUS, _HEALTH):
+        elif self._text_waits:
+            self._show_texts()
+        elif self._place in (_STATUS, _HEALTH, _TEXTS):
             self._place = _EMPTY
         else:
             self._next(self._board_places())
@@ -101,6 +117,18 @@ class Panel:
             self._place = key
             self._page = 0
             self._turn_at = now + TURN_MS
+            self._announced_until = self._turn_at
+
+    def show_text(self, urgency, now):
+        """A text message was kept (`device.views`: OLD, NEW or FOR_US); True when the picture has changed."""
+        if urgency == OLD:
+            return False
+        if urgency == FOR_US:
+            self._text_waits = True
+            if now >= self._announced_until and not (self._menu_open or self._thanks):
+                self._show_texts()
+                self._turn_at = now + TURN_MS
+        return self._place == _TEXTS
 
     def press(self, kind, now):
         """A press of the button, "short" or "long"."""
@@ -110,7 +138,10 @@ class Panel:
         elif self._menu_open:
             self._press_menu(kind)
         elif kind == "short":
-            self._next(self._board_places() + [_STATUS, _HEALTH])
+            texts = [_TEXTS] if self.inbox else []
+            self._next(self._board_places() + texts + [_STATUS, _HEALTH])
+            if self._place == _TEXTS:
+                self._text_waits = False
         elif self._place == _STATUS:
             self._menu_open = True
             self._choice = 0
@@ -142,6 +173,11 @@ class Panel:
             return
         at = places.index(self._place) if self._place in places else -1
         self._place = places[(at + 1) % len(places)]
+        self._page = 0
+
+    def _show_texts(self):
+        self._text_waits = False
+        self._place = _TEXTS
         self._page = 0
 
     def _draw_board(self, notices):
@@ -194,6 +230,9 @@ class Panel:
             parts=meta.parts,
             **self._shared(notice.is_exercise),
         )
+
+    def _texts_view(self):
+        return views.TextsView(texts=self.inbox.newest(), count=len(self.inbox), **self._shared())
 
     def _list_view(self, notices):
         entries = []

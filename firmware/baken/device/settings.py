@@ -13,7 +13,7 @@ from binascii import unhexlify
 
 from baken.compat import const
 from baken.crypto.signing import PointKey
-from baken.mesh.config import EU_868, Channel, MeshConfig
+from baken.mesh.config import Channel, MeshConfig
 from baken.wire import modem, trust
 from baken.wire.errors import ProtocolError
 from baken.wire.messages import ROLE_CLIENT, ROLE_ROUTER
@@ -61,7 +61,7 @@ class Settings:
             self.code[-4:],
             channels,
             role=ROLE_ROUTER if self.is_router else ROLE_CLIENT,
-            region=values.get("region_code", EU_868),
+            region=values.get("region_code", modem.EU_868),
             preset=self.preset.number,
             hop_limit=self.hop_limit,
             public_key=self.key.public,

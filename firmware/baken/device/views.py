@@ -4,7 +4,13 @@ Every view knows the point's code, the time with its quality (`localtime.CLOCK_*
 and whether an exercise is going on.
 """
 
+from ..compat import const
 from .localtime import CLOCK_UNKNOWN
+
+# What a text message is to the display.
+OLD = const(0)  # here before, or empty
+NEW = const(1)
+FOR_US = const(2)  # an alert, or addressed to this node
 
 
 class View:
@@ -124,6 +130,17 @@ class TableView(View):
         super().__init__(**shared)
         self.title = title
         self.rows = rows
+
+
+class TextsView(View):
+    """Text messages that nobody has verified: `texts` gives `count` of `mesh.inbox.Message`, newest first."""
+
+    __slots__ = ("texts", "count")
+
+    def __init__(self, *, texts, count, **shared) -> None:
+        super().__init__(**shared)
+        self.texts = texts
+        self.count = count
 
 
 class MenuView(View):

@@ -3,8 +3,7 @@
     api.receive_bytes(data, now)                 what came in on the serial port
     port.write(api.next_bytes(limit))            what is to go out; b"" when there is nothing
     api.receive_event(event, now)                every event of the MeshNode but Transmit
-    while (event := api.next_event(now)) is not None: ...
-                                                 ClientRecord, SetTime, Configured, Reboot, Shutdown
+    while (event := api.next_event(now)) is not None: ...            an `events.Event`
     sleep_until(api.deadline())                  None: nothing scheduled
 
 It is silent until the first frame of a client. Packets of PRIVATE_APP that the client sends to our own number
@@ -15,7 +14,15 @@ from baken.compat import const
 from baken.mesh.client_admin import Administration
 from baken.mesh.client_config import startup
 from baken.mesh.client_packets import heard, log_record, no_files, notification, numbered
-from baken.mesh.events import Acknowledged, ClientRecord, GaveUp, KeyConflict, Received, Undecryptable
+from baken.mesh.events import (
+    Acknowledged,
+    ClientRecord,
+    ClientText,
+    GaveUp,
+    KeyConflict,
+    Received,
+    Undecryptable,
+)
 from baken.mesh.preferences import Preferences
 from baken.wire import protobuf, stream
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -267,6 +274,10 @@ class ClientApi:
             self._asked.append(packet_id)
             if len(self._asked) > MAX_IDS:
                 self._asked.pop(0)
+        if data["portnum"] in (TEXT_MESSAGE_APP, ALERT_APP):
+            own = self.node.config.node_num
+            payload = data.get("payload", b"")
+            self._tell(ClientText(own, to, packet_id, packet.get("channel", 0), data["portnum"], payload))
         return 0
 
     def _has_key(self, num: int) -> bool:

@@ -166,6 +166,23 @@ class SetTime(Record):
         self.unix_s = unix_s
 
 
+class ClientText(Record):
+    """The attached client has sent this text from our node; names as in `Received`."""
+
+    __slots__ = ("sender", "to", "packet_id", "channel", "portnum", "payload", "pki")
+
+    def __init__(
+        self, sender: int, to: int, packet_id: int, channel: int, portnum: int, payload: bytes
+    ) -> None:
+        self.sender = sender
+        self.to = to
+        self.packet_id = packet_id
+        self.channel = channel
+        self.portnum = portnum
+        self.payload = payload
+        self.pki = False
+
+
 class Configured(Record):
     """Other settings hold from now on: see `MeshNode.config`. Tune the radio."""
 
@@ -191,4 +208,5 @@ class Shutdown(Record):
 
 
 if TYPE_CHECKING:
-    Event = ClientRecord | Configured | Reboot | SetTime | Shutdown  # what `ClientApi.next_event` gives
+    # What `ClientApi.next_event` gives.
+    Event = ClientRecord | ClientText | Configured | Reboot | SetTime | Shutdown

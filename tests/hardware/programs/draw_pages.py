@@ -14,6 +14,7 @@ import time
 
 from baken.device import views
 from baken.device.pages import Screen
+from baken.mesh.inbox import Message
 
 VIEWS = {
     "bulletin": views.NoticeView,
@@ -23,6 +24,7 @@ VIEWS = {
     "start": views.StartView,
     "health": views.TableView,
     "menu": views.MenuView,
+    "texts": views.TextsView,
 }
 
 
@@ -40,6 +42,8 @@ def value(item):
     if isinstance(item, dict):
         if "hex" in item:
             return bytes.fromhex(item["hex"])
+        if "sender" in item:
+            return Message(**{name: value(item[name]) for name in item})
         return views.ListEntry(**{name: value(item[name]) for name in item})
     if isinstance(item, list):
         return [value(part) for part in item]
