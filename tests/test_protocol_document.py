@@ -7,6 +7,7 @@ name and what it means here.
 import ast
 import csv
 import functools
+import hashlib
 import importlib
 import io
 import json
@@ -25,7 +26,21 @@ from baken.device import settings
 from baken.noticeboard import gossip, link, replica
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire import bulletin, cap, digest, messages, packet, protobuf, records, status, stream, trust
+from baken.wire import (
+    bulletin,
+    cap,
+    content,
+    digest,
+    messages,
+    packet,
+    protobuf,
+    records,
+    squeeze,
+    squeeze_model,
+    status,
+    stream,
+    trust,
+)
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.modem import preset_named
@@ -233,6 +248,19 @@ def test_the_bulletin_is_what_its_annotations_say():
     assert part.sent_s == 1799751600 and part.expires_s - part.sent_s == 72 * 300
     assert f"text: {part.text.decode()}" in said
     assert bulletin.encode_parts(part, _trust().tag, AuthorityKey(_seed("authority 1")).sign) == [raw]
+
+
+def test_the_model_of_squeezed_texts_is_the_one_of_this_protocol():
+    held = hashlib.sha256(squeeze_model.TREE + b"".join(squeeze_model.PAGES)).hexdigest()
+    assert _blocks("text")["squeeze-model"].strip() == held, "another model needs another encoding"
+
+
+def test_the_bounds_of_squeezed_texts_are_those_of_the_document():
+    assert f"expands a part to at most {content.MAX_PIECE} bytes" in _flat()
+    (squeezed,) = [data for field, data in _groups("bulletin") if field == "text"]
+    assert squeeze.squeeze(b"Blijf binnen. Sluit ramen en deuren.") == squeezed
+    assert bytes(squeeze.ALPHABET[36:55]) == b" .,:;?!-'()/%+\"&\xc3\xa9\xab"
+    assert "`` .,:;?!-'()/%+\"&``" in _DOCUMENT
 
 
 def test_a_part_holds_as_much_text_as_the_document_says():

@@ -265,7 +265,7 @@ class Replica:
     def _add_part(self, key, part, raw, unix_s):
         notice = self.notices.get(key)
         if notice is None:
-            notice = self.notices[key] = Notice(part)
+            notice = self.notices[key] = Notice(part, self.trust)
         notice.add(part, raw)
         if notice.complete:
             notice.received_s = unix_s

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
-from baken_hardware.bench import region, report
+from baken_hardware.bench import region, report, train_text
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -20,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     region.add_commands(commands)
     report.add_commands(commands)
+    train_text.add_commands(commands)
     return parser
 
 
