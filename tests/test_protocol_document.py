@@ -33,6 +33,8 @@ from baken.wire import (
     digest,
     messages,
     packet,
+    phrases,
+    phrases_nl,
     protobuf,
     records,
     squeeze,
@@ -261,6 +263,27 @@ def test_the_bounds_of_squeezed_texts_are_those_of_the_document():
     assert squeeze.squeeze(b"Blijf binnen. Sluit ramen en deuren.") == squeezed
     assert bytes(squeeze.ALPHABET[36:55]) == b" .,:;?!-'()/%+\"&\xc3\xa9\xab"
     assert "`` .,:;?!-'()/%+\"&``" in _DOCUMENT
+
+
+def test_the_phrases_are_those_of_the_document():
+    rows = {row[0]: (row[1], row[2].partition(":")[0]) for row in _table("**Phrases.**", "type")}
+    assert {kind: int(size) for kind, (size, _) in rows.items() if size != "1+n"} == phrases._SIZES
+    (_, units), *_ = _table("**Phrases.**", "units")
+    assert tuple(_codes(units)) == phrases.UNITS
+    assert f"at most {phrases.MAX_SIZE} bytes together" in _flat()
+    assert f"length n, 1 to {phrases.MAX_WORD}" in _flat()
+    said = [(36, (0, (3, b"min"))), (11, (600,))]
+    assert phrases.decode(_hex("phrases")) == said and phrases.encode(said) == _hex("phrases")
+
+
+def test_the_book_of_phrases_is_listed_number_by_number():
+    listed = (upy_process.ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+    rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in listed.splitlines() if line.startswith("| ")]
+    wanted = [
+        [str(number), " ".join(types) or "-", words]
+        for number, (types, words) in enumerate(zip(phrases.TYPES, phrases_nl.PHRASES, strict=True))
+    ]
+    assert rows[1:] == wanted
 
 
 def test_a_part_holds_as_much_text_as_the_document_says():

@@ -108,6 +108,13 @@ class Bulletin(Record):
         self.content = text
         self.encoding = content.UTF8
 
+    def say(self, phrases):
+        """Have `phrases`, [(number, parameters)], in place of free text; see `phrases.encode`."""
+        from baken.wire.phrases import encode
+
+        self.content = encode(phrases)
+        self.encoding = content.PHRASE
+
     def __eq__(self, other) -> bool:
         if other.__class__ is not self.__class__:
             return False

@@ -57,6 +57,10 @@ def unpack(encoding, data, language=b"nl", names=None):
         from baken.wire.squeeze import expand
 
         return expand(data, MAX_PIECE)
+    if encoding == PHRASE:
+        from baken.wire.phrases import render_content
+
+        return render_content(data, language, names)
     raise RemoteProtocolError("encoding %r is not known" % encoding, "encoding")
 
 
