@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken import __version__
-from baken_console import listing, sending
+from baken_console import exchange, listing, sending
 from baken_console.place import Place, PlaceError, open_place
 from baken_console.words import LANGUAGES
 
@@ -25,6 +25,10 @@ examples
   what has become of it, for people and for programs
     baken-console list --region merenland --broker localhost --points
     baken-console list --region merenland --broker localhost --json
+
+  give a bulletin to other systems as CAP 1.2, and take one in
+    baken-console export --region merenland 1/12 --out 1-12.xml
+    baken-console import --region merenland --broker localhost --key KEY 1-12.xml
 
 --region, --broker and --key may also stand in BAKEN_REGION, BAKEN_BROKER and BAKEN_KEY.
 Without --broker the console shows what it has; a bulletin made then is kept and goes at the next connection.
@@ -74,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     sending.add_command(commands, common, raw)
     listing.add_command(commands, common, raw)
+    exchange.add_commands(commands, common, raw)
     return parser
 
 
