@@ -136,10 +136,9 @@ def text_capacity(areas, references):
 
 def pieces_of(bulletin):
     """(encoding, contents): how the text of a whole bulletin is sent, one content a part."""
-    capacity = text_capacity(bulletin.areas, bulletin.references)
-    if bulletin.encoding == content.PHRASE:
-        return content.PHRASE, [bulletin.content]
-    return content.pack(bulletin.text, capacity)
+    if bulletin.encoding != content.UTF8:
+        return bulletin.encoding, [bulletin.content]  # a phrase, or a part as it was decoded
+    return content.pack(bulletin.content, text_capacity(bulletin.areas, bulletin.references))
 
 
 def encode_parts(bulletin, tag, sign):
