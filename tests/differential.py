@@ -32,10 +32,12 @@ from baken.wire import (
     messages_admin,
     messages_config,
     packet,
+    phrases,
     protobuf,
     records,
     report,
     sealed,
+    squeeze,
     status,
     stream,
     trust,
@@ -253,7 +255,28 @@ def _some_bulletin(random):
     for name, words, _shift, _width in cap.FIELDS:
         setattr(made, name, random.pick(words))
     made.language = random.pick(cap.LANGUAGE)
+    if made.encoding != b"utf-8":
+        made.content = made.content[:60]  # is sent as it is, in one part
     return random.pick(bulletin.encode_parts(made, _TAG, _sign))
+
+
+def _some_squeezed(random):
+    return squeeze.squeeze(b"Het water " + random.text(40))
+
+
+def _expand(data):
+    return squeeze.expand(data, 100)
+
+
+def _some_phrases(random):
+    number = random.pick((3, 11, 53, 67))
+    values = {
+        3: (),
+        11: (random.below(1441),),
+        53: ((random.below(65536) - 32768, random.pick(phrases.UNITS)),),
+        67: (random.bytes(1 + random.below(16)),),
+    }
+    return phrases.encode([(number, values[number])])
 
 
 def _encode_bulletin(decoded):
@@ -527,6 +550,8 @@ CODECS = (
     _message_codec("module-config", messages_config.MODULE_CONFIG, 200),
     _message_codec("admin", messages_admin.ADMIN_MESSAGE, 200),
     ("record-header", 200, _some_record_header, records.decode_header, records.encode_header),
+    ("squeeze", 60, _some_squeezed, _expand, squeeze.squeeze),
+    ("phrases", 200, _some_phrases, phrases.decode, phrases.encode),
     ("bulletin", 400, _some_bulletin, bulletin.decode_part, _encode_bulletin),
     ("status", 400, _some_status, status.decode, _encode_status),
     ("digest", 400, _some_digest, digest.decode_digest, digest.encode_digest),

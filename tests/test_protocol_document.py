@@ -7,6 +7,7 @@ name and what it means here.
 import ast
 import csv
 import functools
+import hashlib
 import importlib
 import io
 import json
@@ -32,14 +33,19 @@ from baken.wire import (
     answer,
     bulletin,
     cap,
+    content,
     digest,
     heartbeat,
     messages,
     packet,
+    phrases,
+    phrases_nl,
     protobuf,
     records,
     report,
     sealed,
+    squeeze,
+    squeeze_model,
     status,
     stream,
     trust,
@@ -266,6 +272,40 @@ def test_the_bulletin_is_what_its_annotations_say():
     assert part.sent_s == 1799751600 and part.expires_s - part.sent_s == 72 * 300
     assert f"text: {part.text.decode()}" in said
     assert bulletin.encode_parts(part, _trust().tag, AuthorityKey(_seed("authority 1")).sign) == [raw]
+
+
+def test_the_model_of_squeezed_texts_is_the_one_of_this_protocol():
+    held = hashlib.sha256(squeeze_model.TREE + b"".join(squeeze_model.PAGES)).hexdigest()
+    assert _blocks("text")["squeeze-model"].strip() == held, "another model needs another encoding"
+
+
+def test_the_bounds_of_squeezed_texts_are_those_of_the_document():
+    assert f"expands a part to at most {content.MAX_PIECE} bytes" in _flat()
+    (squeezed,) = [data for field, data in _groups("bulletin") if field == "text"]
+    assert squeeze.squeeze(b"Blijf binnen. Sluit ramen en deuren.") == squeezed
+    assert bytes(squeeze.ALPHABET[36:55]) == b" .,:;?!-'()/%+\"&\xc3\xa9\xab"
+    assert "`` .,:;?!-'()/%+\"&``" in _DOCUMENT
+
+
+def test_the_phrases_are_those_of_the_document():
+    rows = {row[0]: (row[1], row[2].partition(":")[0]) for row in _table("**Phrases.**", "type")}
+    assert {kind: int(size) for kind, (size, _) in rows.items() if size != "1+n"} == phrases._SIZES
+    (_, units), *_ = _table("**Phrases.**", "units")
+    assert tuple(_codes(units)) == phrases.UNITS
+    assert f"at most {phrases.MAX_SIZE} bytes together" in _flat()
+    assert f"length n, 1 to {phrases.MAX_WORD}" in _flat()
+    said = [(36, (0, (3, b"min"))), (11, (600,))]
+    assert phrases.decode(_hex("phrases")) == said and phrases.encode(said) == _hex("phrases")
+
+
+def test_the_book_of_phrases_is_listed_number_by_number():
+    listed = (upy_process.ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+    rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in listed.splitlines() if line.startswith("| ")]
+    wanted = [
+        [str(number), " ".join(types) or "-", words]
+        for number, (types, words) in enumerate(zip(phrases.TYPES, phrases_nl.PHRASES, strict=True))
+    ]
+    assert rows[1:] == wanted
 
 
 def test_a_part_holds_as_much_text_as_the_document_says():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken import __version__
-from baken_console import listing, saying, sending
+from baken_console import exchange, listing, saying, sending
 from baken_console.place import Place, PlaceError, open_place
 from baken_console.words import LANGUAGES
 
@@ -31,6 +31,10 @@ examples
 
   without any network, over a radio on this computer
     baken-console --region merenland --port /dev/ttyUSB0 --key merenland/keys/authority-1.key
+
+  give a bulletin to other systems as CAP 1.2, and take one in
+    baken-console export --region merenland 1/12 --out 1-12.xml
+    baken-console import --region merenland --broker localhost --key KEY 1-12.xml
 
 --region, --broker, --port and --key may also stand in BAKEN_REGION, BAKEN_BROKER, BAKEN_PORT and BAKEN_KEY.
 Without --broker and --port the console shows what it has; a bulletin made then is kept and goes at the next
@@ -82,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     sending.add_command(commands, common, raw)
     listing.add_command(commands, common, raw)
     saying.add_commands(commands, common, raw)
+    exchange.add_commands(commands, common, raw)
     return parser
 
 

@@ -238,7 +238,7 @@ class Desk:
         part = decode_part(raw)
         notice = self._archived.get((part.origin, part.seq))
         if notice is None:
-            notice = self._archived[(part.origin, part.seq)] = Notice(part)
+            notice = self._archived[(part.origin, part.seq)] = Notice(part, self.region.trust)
         if notice.accepts(raw):
             notice.add(part, raw)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from baken.wire import cap
+from baken.wire import cap, phrases
 from baken.wire.bulletin import MAX_AREAS, MAX_REFERENCES, MAX_VALIDITY_UNITS, VALIDITY_UNIT_S, Bulletin
 from baken.wire.errors import LocalProtocolError
 from baken.wire.records import MAX_PARTS
@@ -58,7 +58,8 @@ DEFAULTS = {
 class Draft:
     """What a person has chosen so far.
 
-    CAP words are text; `areas`: codes, empty = whole region; `status` "" = not chosen.
+    CAP words are text; `areas`: codes, empty = whole region; `status` "" = not chosen; `phrases`: what is
+    sent in place of the text, which then is how it reads in Dutch.
     """
 
     event: str = "BERICHT"
@@ -76,6 +77,7 @@ class Draft:
     references: tuple[BulletinKey, ...] = ()
     text: str = ""
     sent_s: int | None = None
+    phrases: bytes = b""
 
     def for_event(self, event: str) -> Draft:
         """This draft with the CAP words that fit the kind `event`; staff bulletins are Restricted."""
@@ -161,6 +163,8 @@ def to_bulletin(draft: Draft, region: Region, origin: int, seq: int, now_s: int)
         setattr(bulletin, name, getattr(draft, name).encode())
     bulletin.status = (draft.status or "Exercise").encode()
     bulletin.language = draft.language.encode()
+    if draft.phrases:
+        bulletin.say(phrases.decode(draft.phrases))
     return bulletin
 
 

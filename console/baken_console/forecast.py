@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baken.wire.bulletin import FIXED_SIZE as BULLETIN_FIXED_SIZE
-from baken.wire.bulletin import REFERENCE_SIZE, Bulletin, split_text, text_capacity
+from baken.wire.bulletin import REFERENCE_SIZE, Bulletin, pieces_of, text_capacity
 from baken.wire.modem import Modem
 from baken.wire.records import MAX_PARTS, SIGNATURE_SIZE
 
@@ -46,7 +46,7 @@ class Cost:
 def cost_of(bulletin: Bulletin, modem: Modem, nodes: int) -> Cost:
     """Cost in a region of `nodes` nodes with this modem setting; also of a text that is empty or too long."""
     capacity = text_capacity(bulletin.areas, bulletin.references)
-    pieces = split_text(bulletin.text, capacity)
+    _encoding, pieces = pieces_of(bulletin)
     overhead = (
         BULLETIN_FIXED_SIZE + len(bulletin.areas) + REFERENCE_SIZE * len(bulletin.references) + SIGNATURE_SIZE
     )

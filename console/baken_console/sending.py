@@ -98,6 +98,12 @@ def add_command(
     parser.add_argument(
         "--sent", metavar="ISO", help="sending time of an exercise bulletin, 2027-01-12T07:15"
     )
+    add_sending_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_sending_options(parser: argparse.ArgumentParser) -> None:
+    """How to send, whatever the bulletin is made of."""
     parser.add_argument(
         "--wait", type=float, default=DEFAULT_WAIT_S, metavar="N", help="seconds to wait for the broker (10)"
     )
@@ -109,7 +115,6 @@ def add_command(
     )
     parser.add_argument("--dry-run", action="store_true", help="check and forecast only")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, place: Place) -> int:
@@ -184,7 +189,11 @@ def _make(arguments: argparse.Namespace, place: Place) -> tuple[Made | None, int
 
 
 def draft_from(arguments: argparse.Namespace, desk: Desk, now_s: int) -> Draft:
-    """The draft that the options describe; an error names the option's value and what is allowed."""
+    """The draft that the options describe, or the one that the command has made already; an error names the
+    option's value and what is allowed.
+    """
+    if getattr(arguments, "draft", None) is not None:
+        return arguments.draft
     reference_text = arguments.update or arguments.cancel
     references = parse_references(reference_text) if reference_text else ()
     draft = Draft()

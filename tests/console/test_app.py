@@ -122,11 +122,11 @@ def test_the_cost_follows_every_key_and_too_long_cannot_be_sent(exercise):
         app.push_screen(ComposeScreen(replace(ALARM, text=""), False))
         await pilot.pause()
         text = app.screen.query_one("#text", TextArea)
-        text.text = "x" * 200
+        text.text = "ї" * 100
         await pilot.pause()
         await pilot.pause()
         assert "200 van 1200 bytes, 2 delen" in screen_text(app)
-        text.text = "x" * 1201
+        text.text = "ї" * 600 + "x"
         await pilot.pause()
         await pilot.press("ctrl+s")
         await pilot.pause()

@@ -57,7 +57,7 @@ def test_airtime_agrees_with_the_data_sheet_formula(exercise):
 
 
 def test_a_text_that_is_too_long_is_refused_with_its_size_and_the_limit(exercise):
-    draft = Draft(status="Exercise", text="x" * 1300)
+    draft = Draft(status="Exercise", text="ї" * 650)
     finding = next(one for one in exercise.desk.check(draft, exercise.clock.now_s) if one.kind == "text-long")
     assert finding.details == {"bytes": 1300, "limit": 1200, "parts": 9, "max_parts": 8}
 

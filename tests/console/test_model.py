@@ -74,7 +74,7 @@ def test_an_expired_bulletin_stays_on_the_board_with_its_receipts(exercise):
 
 
 def test_a_bulletin_of_which_a_part_is_missing_says_which(exercise):
-    parts = exercise.records_of(3, text="lang verhaal " * 30)
+    parts = exercise.records_of(3, text="Вода ї. " * 30)
     exercise.take(parts[0], parts[2])
     row = exercise.board().bulletins[0]
     assert (row.state, row.text, row.missing_parts, row.parts) == ("incomplete", None, (2,), 3)

@@ -61,6 +61,10 @@ def status_record(point, seq, text=b"Open.", time_s=NOON_S, **fields):
     return status.encode(made, TRUST.tag, POINT_KEYS[point - 1].sign)
 
 
+# Three parts of plain UTF-8: there is no other script in the model that squeezes Dutch.
+LONG_TEXT = "Довгий текст. ".encode() * 14
+
+
 def cause_of(function, *arguments):
     """The cause of the ProtocolError that the call raises, or None."""
     from baken.wire.errors import ProtocolError

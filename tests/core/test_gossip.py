@@ -2,6 +2,7 @@
 
 from _flood import SETTINGS, Member, Net, line
 from _small_region import (
+    LONG_TEXT,
     NOON_S,
     STRANGER_KEY,
     TRUST,
@@ -34,7 +35,7 @@ def test_a_bulletin_crosses_more_hops_than_its_hop_limit():
 def test_heavy_loss_is_repaired_by_digests():
     for seed in (1, 2, 3):
         net = Net(line(5), seed, loss_percent=40)
-        net.publish("00", *bulletin_parts(1, b"Een lange tekst die niet in een deel past. " * 8))
+        net.publish("00", *bulletin_parts(1, LONG_TEXT))
         net.publish("04", status_record(1, 1))
         net.run(60 * MINUTE)
         for member in net.members.values():

@@ -1,6 +1,6 @@
 """What the display walks through and what the button does, on a screen that only notes what it is given."""
 
-from _small_region import DH, NOON_S, OV, TRUST, bulletin_parts
+from _small_region import DH, LONG_TEXT, NOON_S, OV, TRUST, bulletin_parts
 
 from baken.device import views
 from baken.device.localtime import CLOCK_GOOD
@@ -229,7 +229,7 @@ def test_a_long_press_on_a_whole_bulletin_marks_it_read_and_thanks():
     assert bench.what() == (b"Lees mij.", 0)
     bench.press("long")
     assert bench.press() == (b"Lees mij.", 0), "a press takes the thanks away and does nothing else"
-    parts = bulletin_parts(2, b"Een lange tekst die niet in een deel past. " * 8)
+    parts = bulletin_parts(2, LONG_TEXT)
     bench.learn(parts[0])
     assert bench.screen.view.missing_parts == [2, 3] and bench.screen.view.text == b""
     bench.press("long")

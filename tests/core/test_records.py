@@ -43,12 +43,12 @@ def test_a_bulletin_comes_back_as_it_was_sent():
 
 
 def test_a_text_of_150_bytes_fits_one_frame():
-    (raw,) = bulletin_parts(1, b"x" * 150)
+    (raw,) = bulletin_parts(1, "ї".encode() * 75)
     assert len(raw) == records.MAX_PAYLOAD
 
 
 def test_a_long_text_is_cut_after_a_space_and_joins_to_the_same_bytes():
-    text = b"Stand van 22:00. Stroom: heel Merenland uit, herstel 2 tot 3 dagen. " * 5
+    text = "Стан на 22:00. Світла немає, ремонт 2-3 дні. ".encode() * 5
     parts = bulletin_parts(2, text)
     assert len(parts) == 3
     pieces = [bulletin.decode_part(raw).text for raw in parts]
@@ -63,7 +63,7 @@ def test_a_letter_of_several_bytes_is_never_cut():
 
 
 def test_the_limits_are_named():
-    assert cause_of(bulletin_parts, 1, b"x" * 1300) == "bulletin-parts"
+    assert cause_of(bulletin_parts, 1, "ї".encode() * 650) == "bulletin-parts"
     assert cause_of(bulletin_parts, 1, b"") == "bulletin-text"
     assert cause_of(sign_bulletin, make_bulletin(1, valid_s=299)) == "bulletin-validity"
     assert cause_of(sign_bulletin, make_bulletin(1, valid_s=4096 * 300)) == "bulletin-validity"

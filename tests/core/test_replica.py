@@ -2,6 +2,7 @@
 
 from _small_region import (
     DH,
+    LONG_TEXT,
     NOON_S,
     OV,
     PZ,
@@ -69,7 +70,7 @@ def test_two_bulletins_under_one_number_the_first_stays():
 
 def test_parts_of_two_different_bulletins_never_join():
     replica = fresh()
-    long = b"Een lange tekst die niet in een deel past. " * 8
+    long = LONG_TEXT
     take(replica, bulletin_parts(1, long)[0])
     take(replica, bulletin_parts(1, long, severity=b"Extreme")[1])
     assert replica.notices[(1, 1)].missing == [1, 2] and replica.counters == {"conflict": 1}
@@ -77,7 +78,7 @@ def test_parts_of_two_different_bulletins_never_join():
 
 def test_a_long_bulletin_shows_what_is_missing_until_all_parts_are_here():
     replica = fresh()
-    text = b"Een lange tekst die niet in een deel past. " * 8
+    text = LONG_TEXT
     parts = bulletin_parts(1, text)
     take(replica, parts[2], parts[0])
     (notice,) = replica.current(OV, NOON_S)
@@ -151,9 +152,7 @@ def test_an_update_for_part_of_the_area_supersedes_only_there():
 def test_an_incomplete_update_and_another_authoritys_update_withdraw_nothing():
     replica = fresh()
     take(replica, *bulletin_parts(1))
-    parts = bulletin_parts(
-        2, b"Een lange tekst die niet past. " * 8, msg_type=b"Update", references=((1, 1),)
-    )
+    parts = bulletin_parts(2, LONG_TEXT, msg_type=b"Update", references=((1, 1),))
     take(replica, parts[0])
     take(replica, *bulletin_parts(5, origin=2, msg_type=b"Cancel", references=((1, 1),)))
     assert (1, 1) in shown(replica, OV)
@@ -194,7 +193,7 @@ def test_everything_survives_a_restart():
     store = MemoryStore()
     replica = Replica(TRUST, store)
     take(replica, *bulletin_parts(1))
-    take(replica, *bulletin_parts(2, b"Een lange tekst die niet in een deel past. " * 8)[1:])
+    take(replica, *bulletin_parts(2, LONG_TEXT)[1:])
     take(replica, status_record(1, 1), status_record(1, 5))
     replica.mark_read((1, 1))
     again = Replica(TRUST, store)

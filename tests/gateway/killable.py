@@ -76,7 +76,7 @@ def begin(region: Region, folder: Path) -> None:
     node = Replica(region.trust, SqliteStore(folder / "node.db"))
     for raw in (
         *bulletin_parts(region, 1),
-        *bulletin_parts(region, 2, "Water. " * 40),
+        *bulletin_parts(region, 2, "Вод " * 40),
         status_record(region, "OV06", 5),
     ):
         assert node.receive_record(raw, NOON_S).state == NEW
@@ -84,7 +84,7 @@ def begin(region: Region, folder: Path) -> None:
     console = Replica(region.trust, SqliteStore(folder / "console.db"))
     joined = MqttReplica(region, console, SqliteStore(folder / "console.db"), "console/c1")
     for raw in (
-        *bulletin_parts(region, 3, "Opvang. " * 30),
+        *bulletin_parts(region, 3, "Вод. " * 30),
         status_record(region, "DH01", 2),
         status_record(region, "OV06", 4),
     ):

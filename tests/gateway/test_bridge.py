@@ -127,7 +127,7 @@ def broker():
 
 def test_a_record_is_published_as_its_exact_bytes_under_its_id(region, broker):
     gateway = Party(region)
-    short, long = bulletin_parts(region, 5), bulletin_parts(region, 6, "Water koken. " * 30)
+    short, long = bulletin_parts(region, 5), bulletin_parts(region, 6, "Вода ї. " * 30)
     status = status_record(region, "OV06", 7)
     gateway.learn(*short, *long, status)
     broker.connect(gateway.joined)
@@ -260,9 +260,7 @@ def test_no_more_is_under_way_than_the_limit(region, broker):
 
 def test_an_expired_bulletin_and_its_view_are_cleared(region, broker):
     gateway = Party(region)
-    gateway.learn(
-        *bulletin_parts(region, 5, "Kort geldig. " * 20, valid_s=HOUR_S), *bulletin_parts(region, 6)
-    )
+    gateway.learn(*bulletin_parts(region, 5, "Вода ї. " * 20, valid_s=HOUR_S), *bulletin_parts(region, 6))
     broker.connect(gateway.joined)
     broker.settle()
     assert PREFIX + "bulletin/1/5" in broker.retained and PREFIX + "record/bulletin/1/5.2" in broker.retained
@@ -416,7 +414,7 @@ def test_a_conflict_signed_by_the_authority_itself_is_left_alone(region, broker)
 
 def test_a_bulletins_view_tells_in_words_what_it_is_and_who_has_it(region, broker):
     gateway = Party(region)
-    text = "Verontreinigd drinkwater. Kook het 3 minuten. " * 4
+    text = "Вода брудна. Варіть 3 хв... " * 4
     fields = {"areas": (0,), "severity": b"Severe", "status": b"Exercise", "references": ((1, 4),)}
     parts = bulletin_parts(region, 5, text, event=b"WATER", msg_type=b"Update", **fields)
     gateway.learn(parts[0])
@@ -603,7 +601,7 @@ def test_a_name_that_would_not_be_a_topic_is_refused(region, name):
 def test_a_records_topic_and_its_bytes_belong_together(region):
     for raw in [
         *bulletin_parts(region, 5),
-        *bulletin_parts(region, 6, "Lang. " * 60),
+        *bulletin_parts(region, 6, "їх. " * 60),
         status_record(region, "RL1", 9),
     ]:
         kind, origin, seq = topics.record_place(topics.of_record(raw)) or (0, 0, 0)

@@ -115,7 +115,7 @@ def test_a_bulletin_that_expires_is_cleared_and_the_node_keeps_up(region, node, 
 def test_a_killed_gateway_is_seen_to_be_gone_and_repeats_nothing(region, node, broker, gateway, observers):
     broker.start()
     observer = observers(broker)
-    node.learn(*bulletin_parts(region, 1, "Lang. " * 60), status_record(region, "OV06", 1))
+    node.learn(*bulletin_parts(region, 1, "їх. " * 60), status_record(region, "OV06", 1))
     node.plug()
     gateway.start()
     wait_for(lambda: len(records(observer)) == 4, "four records")

@@ -23,8 +23,8 @@ def region(tmp_path_factory) -> Region:
 
 
 def expected_records(region: Region) -> dict[str, bytes]:
-    first, third = bulletin_parts(region, 1), bulletin_parts(region, 3, "Opvang. " * 30)
-    second = bulletin_parts(region, 2, "Water. " * 40)
+    first, third = bulletin_parts(region, 1), bulletin_parts(region, 3, "Вод. " * 30)
+    second = bulletin_parts(region, 2, "Вод " * 40)
     records = {"bulletin/1/1": first[0], "status/2/5": status_record(region, "OV06", 5)}
     records |= {f"bulletin/1/2.{index + 1}": raw for index, raw in enumerate(second)}
     records |= {f"bulletin/1/3.{index + 1}": raw for index, raw in enumerate(third)}

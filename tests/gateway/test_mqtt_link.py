@@ -79,7 +79,7 @@ def record_topics(observer):
 
 
 def test_records_go_from_one_to_the_other_and_are_retained(region, broker, tmp_path):
-    long = bulletin_parts(region, 2, "Lang bericht. " * 30)
+    long = bulletin_parts(region, 2, "Довгеї. " * 30)
 
     async def scene():
         one = Party(region, tmp_path / "1", broker.address)

@@ -72,7 +72,7 @@ async def until(condition, what):
 
 
 def test_records_cross_the_cable_both_ways(region, node):
-    long = bulletin_parts(region, 2, "Lang bericht. " * 60)
+    long = bulletin_parts(region, 2, "Довгеї. " * 60)
     node.learn(*bulletin_parts(region, 1), status_record(region, "OV06", 1))
     node.plug()
 

@@ -93,7 +93,7 @@ def test_a_session_begins_with_wake_bytes_and_asks_who_the_node_is(region):
 def test_both_ends_get_what_they_lack_however_the_bytes_are_cut(region, piece):
     cable = Cable(region)
     cable.piece = piece
-    long = bulletin_parts(region, 2, "Lang bericht. " * 60)
+    long = bulletin_parts(region, 2, "Довгеї. " * 60)
     cable.node.learn(*bulletin_parts(region, 1), status_record(region, "OV06", 5))
     cable.learn(*long, status_record(region, "DH01", 3))
     cable.session.open(cable.now)
@@ -116,7 +116,7 @@ def test_news_on_either_side_crosses_at_once(region):
 def test_a_full_board_crosses_in_spite_of_the_nodes_short_queue(region):
     cable = Cable(region)
     for seq in range(1, 31):
-        cable.node.learn(*bulletin_parts(region, seq, "Lang bericht. " * 30))
+        cable.node.learn(*bulletin_parts(region, seq, "Довгеї. " * 30))
         cable.learn(*bulletin_parts(region, seq, origin=2))
     cable.session.open(cable.now)
     cable.run(10 * MINUTE_MS, step_ms=100)

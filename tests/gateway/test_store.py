@@ -26,7 +26,7 @@ def path(tmp_path):
 
 
 def test_records_and_values_are_there_again_after_reopening(region, path):
-    records = [*bulletin_parts(region, 1, "Lang. " * 60), status_record(region, "OV06", 3)]
+    records = [*bulletin_parts(region, 1, "їх. " * 60), status_record(region, "OV06", 3)]
     store = SqliteStore(path)
     for raw in records:
         store.put(raw)
@@ -47,7 +47,7 @@ def test_records_and_values_are_there_again_after_reopening(region, path):
 
 def test_a_replica_lives_on_in_its_store(region, path):
     replica = Replica(region.trust, SqliteStore(path))
-    parts = bulletin_parts(region, 1, "Lang. " * 60)
+    parts = bulletin_parts(region, 1, "їх. " * 60)
     for raw in (*parts, status_record(region, "OV06", 3), status_record(region, "OV06", 4)):
         assert replica.receive_record(raw, NOON_S).state == "new"
     replica.mark_read((1, 1))

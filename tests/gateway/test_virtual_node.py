@@ -45,7 +45,7 @@ def test_a_bulletin_is_shown_and_its_receipt_comes_back(tmp_path):
             scene.assert_healthy()
 
     async def play(scene, gateway, observer):
-        parts = bulletin_parts(region, 1, "Kook het water drie minuten. " * 8)
+        parts = bulletin_parts(region, 1, "Варіть воду 3 хв " * 8)
         for index, raw in enumerate(parts):
             observer.publish(f"{PREFIX}record/bulletin/1/1.{index + 1}", raw)
 

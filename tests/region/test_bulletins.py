@@ -97,7 +97,7 @@ def test_a_node_that_was_off_catches_up_within_three_minutes(tmp_path: Path):
             await scene.run(2 * MINUTE)
             assert {(STATUS, 1, 1, 0), (STATUS, 2, 1, 0)} <= scene.held("OV06")
             await scene.kill("OV06")
-            long = "Een lange tekst die niet in een deel past. " * 8
+            long = "Довгий текст. " * 14
             missed = [
                 *bulletin_parts(scene.region, 1, "Een.", sent_s=scene.unix_s),
                 *bulletin_parts(scene.region, 2, long, sent_s=scene.unix_s, origin=2),

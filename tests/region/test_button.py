@@ -77,7 +77,7 @@ def test_a_bulletin_that_is_not_whole_cannot_be_marked_as_read(tmp_path: Path):
         async with stage(tmp_path, ("OV06",)) as scene:
             await scene.start()
             await scene.run(5 * SECOND)
-            parts = bulletin_parts(scene.region, 1, "Een lange tekst die niet in een deel past. " * 8)
+            parts = bulletin_parts(scene.region, 1, "Довгий текст. " * 14)
             await scene.teach("OV06", parts[0])
             assert "NIET COMPLEET" in await press(scene, "OV06", "long")
             await scene.run(2 * MINUTE)

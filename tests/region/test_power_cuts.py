@@ -11,7 +11,7 @@ from _region import bulletin_parts
 
 from baken.wire.records import BULLETIN, STATUS, decode_header
 
-LONG = "Een lange tekst die niet in een deel past. " * 8
+LONG = "Довгий текст. " * 14
 _LIMIT_S = 15.0
 
 

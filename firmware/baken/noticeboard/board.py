@@ -139,12 +139,12 @@ class Board:
             )
         return self.retire(best[1])
 
-    def add(self, part, raw, unix_s):
-        """Keep a checked part, unless it does not go with those that are here (damage in the store)."""
+    def add(self, part, raw, unix_s, names=None):
+        """Keep a checked part (`names`: see Notice), unless it does not go with those that are here (damage in the store)."""
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
         if notice is None:
-            notice = self.notices[key] = Notice(part)
+            notice = self.notices[key] = Notice(part, names)
         elif not notice.accepts(raw):
             return
         notice.add(part, raw)

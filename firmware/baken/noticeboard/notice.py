@@ -2,7 +2,9 @@
 
 from baken.compat import const
 from baken.wire import bulletin as wire
+from baken.wire import content
 from baken.wire.cap import SEVERITY
+from baken.wire.errors import RemoteProtocolError
 
 VALID = "valid"
 EXPIRED = "expired"
@@ -20,14 +22,15 @@ class Notice:
     """The parts held of bulletin (`origin`, `seq`).
 
     `meta`: Bulletin with the fields that all parts share (its text is one part's); `parts`: {index: raw
-    record};
+    record}; `names`: the TrustList that gives a phrase its names, or None;
     `received_s`: unix seconds when it became whole here, or None.
     """
 
-    __slots__ = ("_text", "meta", "parts", "received_s")
+    __slots__ = ("_text", "meta", "names", "parts", "received_s")
 
-    def __init__(self, meta):
+    def __init__(self, meta, names=None):
         self.meta = meta
+        self.names = names
         self.parts = {}
         self.received_s = None
         self._text = None
@@ -58,8 +61,23 @@ class Notice:
     def text(self):
         """UTF-8 bytes of the whole text, or None while parts are missing."""
         if self._text is None and self.complete:
-            self._text = b"".join([wire.decode_part(self.parts[i]).text for i in range(self.meta.parts)])
+            self._text = self.text_in(b"nl")
         return self._text
+
+    def text_in(self, language):
+        """The whole text in `language` where it is a phrase, otherwise as it was written; None while parts
+        are missing.
+        """
+        if not self.complete:
+            return None
+        pieces = []
+        for index in range(self.meta.parts):
+            part = wire.decode_part(self.parts[index])
+            try:
+                pieces.append(content.unpack(part.encoding, part.content, language, self.names))
+            except RemoteProtocolError:
+                pieces.append(content.UNREADABLE)
+        return b"".join(pieces)
 
     def add(self, part, raw):
         """Take in one verified part of this bulletin."""

@@ -262,7 +262,7 @@ class Replica:
         return Outcome(NEW, header.record_id)
 
     def _add_part(self, part, raw, unix_s):
-        self._board.add(part, raw, unix_s)
+        self._board.add(part, raw, unix_s, self.trust)
         self._note_sent(part.sent_s)
         self.revision += 1
 

@@ -9,15 +9,16 @@ Body after the record header (see `records`):
     16     1    number of areas (high nibble) and of references (low nibble)
     17     a    one byte an area: its index in the region's list; no area = the whole region
     17+a   5r   references: origin u16, sequence u24 of each bulletin that an Update or Cancel names
-    ...    t    text, UTF-8, at least one byte
+    ...    t    text, at least one byte, as `encoding` in the CAP word says (see `content`)
     ...    64   signature
 
 Every part repeats everything but the text, so each can be checked, expire and be passed on by itself; the
-text of the bulletin is that of its parts in order. Expiry has a grain of five minutes counted from `sent`.
+text of the bulletin is that of its parts in order, each encoded by itself. Expiry has a grain of five minutes
+counted from `sent`.
 """
 
 from baken.compat import const
-from baken.wire import cap
+from baken.wire import cap, content
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
@@ -48,14 +49,15 @@ class Bulletin(Record):
     `origin`, `seq`: the authority's number and its counter. CAP fields are the CAP words as bytes
     (`status`, `msg_type`, `scope`, `category`, `response_type`, `urgency`, `severity`, `certainty`, `event`).
     `sent_s`, `expires_s`: unix seconds. `areas`: tuple of area indexes, empty for the whole region.
-    `references`: tuple of (origin, seq). `text`: UTF-8 bytes. `part` (from 0) of `parts`: (0, 1) for a whole
-    one.
+    `references`: tuple of (origin, seq). `part` (from 0) of `parts`: (0, 1) for a whole one. `content`: what
+    is sent, as `encoding` says; `text`: the same to read, UTF-8 bytes.
     """
 
     __slots__ = (
         "areas",
         "category",
         "certainty",
+        "content",
         "encoding",
         "event",
         "expires_s",
@@ -71,7 +73,6 @@ class Bulletin(Record):
         "seq",
         "severity",
         "status",
-        "text",
         "urgency",
     )
 
@@ -80,7 +81,7 @@ class Bulletin(Record):
         self.seq = seq
         self.sent_s = sent_s
         self.expires_s = expires_s
-        self.text = text
+        self.content = text
         self.areas = areas
         self.references = references
         self.part = part
@@ -94,8 +95,34 @@ class Bulletin(Record):
         self.severity = b"Unknown"
         self.certainty = b"Unknown"
         self.event = b"BERICHT"
-        self.encoding = b"utf-8"
+        self.encoding = content.UTF8
         self.language = b"nl"
+
+    @property
+    def text(self):
+        """UTF-8 bytes to read, worked out anew each time; RemoteProtocolError when the content is none."""
+        return content.unpack(self.encoding, self.content)
+
+    @text.setter
+    def text(self, text):
+        self.content = text
+        self.encoding = content.UTF8
+
+    def say(self, phrases):
+        """Have `phrases`, [(number, parameters)], in place of free text; see `phrases.encode`."""
+        from baken.wire.phrases import encode
+
+        self.content = encode(phrases)
+        self.encoding = content.PHRASE
+
+    def __eq__(self, other) -> bool:
+        if other.__class__ is not self.__class__:
+            return False
+        # How the text was encoded for sending makes no other bulletin.
+        for name in self.__slots__ + ("text",):
+            if name not in ("content", "encoding") and getattr(self, name) != getattr(other, name):
+                return False
+        return True
 
     def applies_to(self, area):
         """True when a place in area index `area` is meant; None stands for a place outside every area."""
@@ -107,23 +134,11 @@ def text_capacity(areas, references):
     return MAX_PAYLOAD - SIGNATURE_SIZE - FIXED_SIZE - len(areas) - REFERENCE_SIZE * len(references)
 
 
-def split_text(text, capacity):
-    """Cut UTF-8 `text` in pieces of at most `capacity` bytes, after a space where one is near, never
-    inside a letter.
-    """
-    pieces = []
-    start = 0
-    while len(text) - start > capacity:
-        end = start + capacity
-        while text[end] & 0xC0 == 0x80:
-            end -= 1
-        space = text.rfind(b" ", start, end)
-        if space > start + capacity // 2:
-            end = space + 1
-        pieces.append(text[start:end])
-        start = end
-    pieces.append(text[start:])
-    return pieces
+def pieces_of(bulletin):
+    """(encoding, contents): how the text of a whole bulletin is sent, one content a part."""
+    if bulletin.encoding != content.UTF8:
+        return bulletin.encoding, [bulletin.content]  # a phrase, or a part as it was decoded
+    return content.pack(bulletin.content, text_capacity(bulletin.areas, bulletin.references))
 
 
 def encode_parts(bulletin, tag, sign):
@@ -133,10 +148,10 @@ def encode_parts(bulletin, tag, sign):
     which limit.
     """
     _check_limits(bulletin)
-    pieces = split_text(bulletin.text, text_capacity(bulletin.areas, bulletin.references))
+    encoding, pieces = pieces_of(bulletin)
     if len(pieces) > MAX_PARTS:
         raise LocalProtocolError("text needs %d parts, limit %d" % (len(pieces), MAX_PARTS), "bulletin-parts")
-    middle = _encode_middle(bulletin)
+    middle = _encode_middle(bulletin, encoding)
     parts = []
     for index, piece in enumerate(pieces):
         header = encode_header(RecordHeader(BULLETIN, bulletin.origin, bulletin.seq, index, len(pieces)))
@@ -191,10 +206,10 @@ def same_bulletin(raw_a, raw_b):
     return bytes(raw_a[HEADER_SIZE:end_a]) == bytes(raw_b[HEADER_SIZE:end_a])
 
 
-def _encode_middle(bulletin):
+def _encode_middle(bulletin, encoding):
     validity = (bulletin.expires_s - bulletin.sent_s) // VALIDITY_UNIT_S
     language = cap.code("language", cap.LANGUAGE, bulletin.language)
-    middle = cap.encode_word(bulletin) + encode_minutes(bulletin.sent_s)
+    middle = cap.encode_word(bulletin, encoding) + encode_minutes(bulletin.sent_s)
     middle += bytes(
         (
             language << 4 | validity >> 8,
@@ -209,7 +224,7 @@ def _encode_middle(bulletin):
 
 
 def _check_limits(bulletin):
-    if not bulletin.text:
+    if not bulletin.content:
         raise LocalProtocolError("text is empty", "bulletin-text")
     validity = (bulletin.expires_s - bulletin.sent_s) // VALIDITY_UNIT_S
     if not 1 <= validity <= MAX_VALIDITY_UNITS:

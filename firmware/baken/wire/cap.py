@@ -64,9 +64,8 @@ EVENT = (
     b"INTREKKING",
 )
 
-# How the text bytes are to be read. Compressed text and phrases follow; a decoder that does not know one
-# refuses it.
-ENCODING = (b"utf-8",)
+# How the text bytes are to be read, see `content`; a decoder that does not know one refuses it.
+ENCODING = (b"utf-8", b"squeezed", b"phrase")
 
 # Four bits in the bulletin's validity field (RFC 5646 primary subtags).
 LANGUAGE = (b"nl", b"en", b"ar", b"tr", b"pl", b"uk", b"de", b"fr", b"es", b"fa", b"so", b"ti", b"zh", b"fy")
@@ -87,10 +86,12 @@ FIELDS = (
 WORD_SIZE = const(4)
 
 
-def encode_word(values):
-    """Four bytes for `values`, an object with one CAP word (bytes) for each field name of FIELDS."""
-    word = 0
-    for name, words, shift, _width in FIELDS:
+def encode_word(values, encoding):
+    """Four bytes for `values`, an object with one CAP word (bytes) for each field name of FIELDS but the
+    last, which is `encoding`.
+    """
+    word = code("encoding", ENCODING, encoding)
+    for name, words, shift, _width in FIELDS[:-1]:
         word |= code(name, words, getattr(values, name)) << shift
     return bytes((word >> 24, word >> 16 & 0xFF, word >> 8 & 0xFF, word & 0xFF))
 

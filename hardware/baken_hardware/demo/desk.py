@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from baken.wire.bulletin import split_text, text_capacity
+from baken.wire import content
+from baken.wire.bulletin import text_capacity
 from baken_hardware.demo import scenario
 from baken_hardware.demo.scenario import Bulletin
 from baken_hardware.demo.stage import Stage
@@ -63,7 +64,7 @@ class Desk:
     def parts(self, bulletin: Bulletin) -> int:
         """In how many parts the bulletin travels."""
         capacity = text_capacity(bulletin.areas, self._references(bulletin))
-        return len(split_text(bulletin.text.encode(), capacity))
+        return len(content.pack(bulletin.text.encode(), capacity)[1])
 
     async def list(self, wait_s: float) -> dict[str, Any]:
         """What the console knows, as `baken-console list --json` tells it."""

@@ -1,0 +1,140 @@
+"""What squeezing is worth: rows (measure, scenario, value, unit, required, aim, better) for the benchmark.
+
+Measured on texts that the model never saw: the bulletins of the exercise, a tenth of the corpus under a model
+made of the other nine, and sentences in other languages.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from baken.wire import bulletin, content, squeeze
+from baken_hardware.bench import train_text
+from baken_hardware.virtual import interpreter
+
+FIRMWARE = Path(bulletin.__file__).resolve().parents[2]
+
+# Short texts of our own in the languages that points ask for.
+OTHER_LANGUAGES = {
+    "en": "There is no power in the whole area. Stay at home and listen to the radio. Next message at 17:00.",
+    "de": "Im ganzen Gebiet gibt es keinen Strom. Bleiben Sie zu Hause und hören Sie Radio.",
+    "fr": "Il n'y a plus d'électricité dans la région. Restez chez vous et écoutez la radio.",
+    "tr": "Bölgenin tamamında elektrik yok. Evde kalın ve radyo dinleyin. Su güvenli, içebilirsiniz.",
+    "pl": "W całym regionie nie ma prądu. Zostańcie w domu i słuchajcie radia. Woda jest bezpieczna.",
+    "uk": "У всьому регіоні немає світла. Залишайтеся вдома і слухайте радіо. Вода безпечна.",
+    "ar": "لا توجد كهرباء في المنطقة كلها. ابقوا في المنزل واستمعوا إلى الراديو. الماء آمن.",
+}
+
+_PROGRAM = """
+import gc, time
+gc.collect(); start = gc.mem_alloc()
+from baken.wire import squeeze
+gc.collect(); code = gc.mem_alloc() - start
+from baken.wire import squeeze_model
+gc.collect(); model = gc.mem_alloc() - start - code
+texts = [bytes.fromhex(word) for word in WORDS]
+squeeze.expand(texts[0], 600)
+gc.collect(); gc.disable(); before = gc.mem_alloc(); began = time.ticks_us()
+for text in texts:
+    squeeze.expand(text, 600)
+took = time.ticks_diff(time.ticks_us(), began)
+print(code, model, (gc.mem_alloc() - before) // len(texts), took // len(texts))
+"""
+
+
+class Row(NamedTuple):
+    """One measurement; `required` and `aim` are limits or None, `better` is "higher" or "lower"."""
+
+    measure: str
+    scenario: str
+    value: float
+    unit: str
+    required: float | None
+    aim: float | None
+    better: str
+
+
+def read_exercise(path: Path) -> list[tuple[bytes, int, int]]:
+    """(text, areas, references) of each genuine bulletin in the exercise's `bulletins.jsonl`."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["id"].startswith("B"):
+            areas = 0 if row["area"] == "ALL" else len(row["area"].split(","))
+            references = len([name for name in row["references"].split(",") if name])
+            found.append((row["text"].encode(), areas, references))
+    return found
+
+
+def rows(exercise: Path, bits: int = 32) -> list[Row]:
+    """All measurements; takes some twenty seconds. InterpreterError without a MicroPython of `bits`."""
+    bulletins = read_exercise(exercise)
+    texts = [text for text, _, _ in bulletins]
+    code, model, heap, time_us = on_micropython(texts, bits)
+    learned, kept_out = train_text.split_corpus(train_text.read_corpus())
+    growth = max(
+        100 * (sum(map(len, content.pack(text.encode(), 150)[1])) / len(text.encode()) - 1)
+        for text in OTHER_LANGUAGES.values()
+    )
+    parts = f"micropython {bits} bit"
+    return [
+        Row("text bytes saved", "exercise", saved(texts), "%", 45, 60, "higher"),
+        Row("frames for the bulletins", "exercise", frames(bulletins), "frames", 32, 28, "lower"),
+        Row(
+            "text bytes saved",
+            "corpus, tenth kept out",
+            saved(kept_out, train_text.train(learned)),
+            "%",
+            None,
+            None,
+            "higher",
+        ),
+        Row("growth of a text, worst", "en de fr tr pl uk ar", growth, "%", 5, 0, "lower"),
+        Row("expanding a text, mean", parts, time_us / 1000, "ms", None, None, "lower"),
+        Row("heap of code", parts, code, "bytes", None, None, "lower"),
+        Row("heap of model where not frozen", parts, model, "bytes", 24576, 16384, "lower"),
+        Row("garbage of expanding a text, mean", parts, heap, "bytes", None, None, "lower"),
+    ]
+
+
+def saved(texts: Sequence[bytes], model: squeeze.Model | None = None) -> float:
+    """Per cent of the bytes of `texts` that squeezing saves."""
+    squeezed = sum(min(len(squeeze.squeeze(text, model)), len(text)) for text in texts)
+    return 100 * (1 - squeezed / sum(map(len, texts)))
+
+
+def frames(bulletins: Sequence[tuple[bytes, int, int]]) -> int:
+    """Radio frames that all bulletins need."""
+    return sum(
+        len(content.pack(text, bulletin.text_capacity((0,) * areas, ((1, 1),) * references))[1])
+        for text, areas, references in bulletins
+    )
+
+
+def sizes(texts: Sequence[bytes], measured: Sequence[bytes]) -> list[tuple[int, float]]:
+    """(bytes of weights, per cent saved on `measured`) of models of three sizes learned from `texts`."""
+    return [
+        (slots // 2, saved(measured, train_text.train(texts, slots)))
+        for slots in (train_text.SLOTS // 2, train_text.SLOTS, train_text.SLOTS * 2)
+    ]
+
+
+def on_micropython(texts: Sequence[bytes], bits: int = 32) -> tuple[int, int, int, int]:
+    """Heap of code and of model, mean garbage (bytes) and time (us) of expanding one of `texts`."""
+    argv, environment = interpreter.command(bits, "1024wk", [FIRMWARE])
+    words = [squeeze.squeeze(text).hex() for text in texts]
+    program = _PROGRAM.replace("WORDS", repr(words))
+    done = subprocess.run(
+        [*argv, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=True,
+    )
+    code, model, heap, time_us = map(int, done.stdout.split())
+    return code, model, heap, time_us
