@@ -93,9 +93,7 @@ class _Module:
         for target, value in self._definitions():
             if target.id in constants[self.name]:
                 edits = [edit for edit in edits if not _is_inside(edit, value)]
-                edits.append(
-                    (target.lineno, target.col_offset, value.end_lineno, value.end_col_offset, "pass")
-                )
+                edits.append(_edit(target, "pass", last=value))
         for node in self._imports:
             left = [alias for alias in node.names if not self._is_folded(alias, constants)]
             if len(left) < len(node.names):
