@@ -4,7 +4,8 @@ region node`.
 node.json: code, name, number, node_num, private (hex), area (index or null), channel {name, psk (hex)},
 preset, hop_limit, role (CLIENT or ROUTER), root_public (hex), restricted (a screen for staff), timezone; and
 where it has them primary ("default": the channel of a node fresh from the factory comes first), region_code
-(a Meshtastic RegionCode) and sign_broadcasts.
+(a Meshtastic RegionCode), sign_broadcasts and reports_to (number of the authority that reads its emergency
+reports; the lowest one where it is missing).
 """
 
 import json
@@ -40,6 +41,7 @@ class Settings:
         self.restricted = bool(values["restricted"])
         self.is_router = values["role"] == "ROUTER"
         self.hop_limit = values["hop_limit"]
+        self.reports_to = values.get("reports_to")
         self.key = PointKey(unhexlify(values["private"]))
         point = trust_list.points.get(self.number)
         if point is None or point.public != self.key.public:
