@@ -58,6 +58,8 @@ class Desk:
         self.ledger = ledger
         self.key = key
         self.replica = Replica(region.trust, store)
+        for raw in region.amendments:
+            self.replica.receive_record(raw, None)
         self.mail = Mail(region, self.replica, ledger, key)
         self.receipts = ledger.receipts()
         self.is_sent: Callable[[BulletinKey], bool] = lambda _key: False

@@ -71,6 +71,7 @@ class Node:
         except OSError as error:
             raise settings.SettingsError("the flash folder cannot be written: %s" % error)
         self._replica = Replica(self._settings.trust, self._store)
+        self._settings.check(self._replica.trust)
         if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
             self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
         self.counters = {}

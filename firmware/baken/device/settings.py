@@ -43,11 +43,9 @@ class Settings:
         self.hop_limit = values["hop_limit"]
         self.reports_to = values.get("reports_to")
         self.key = PointKey(unhexlify(values["private"]))
-        point = trust_list.points.get(self.number)
-        if point is None or point.public != self.key.public:
-            raise SettingsError("trust.bin does not know point %d with the key of node.json" % self.number)
-        if (point.code, point.area, point.node_num) != (self.code, self.area, values["node_num"]):
-            raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
+        self._node_num = values["node_num"]
+        if not isinstance(self.number, int):
+            raise ValueError("number is %r, not a number" % (self.number,))
         channel = values["channel"]
         channels = (Channel(channel["name"].encode(), unhexlify(channel["psk"])),)
         primary = values.get("primary", "region")
@@ -74,6 +72,20 @@ class Settings:
         self.mesh.secrets()  # the keys are of a right length, or it raises
         if self.mesh.modem() != self.preset.modem:
             raise ValueError("preset %s is too wide for the region" % self.preset.name)
+
+    def check(self, trusted_now):
+        """SettingsError when neither the provisioned list nor `trusted_now`, with the amendments that came
+        since, knows this point by its key. One whose key was revoked after it was provisioned goes on.
+        """
+        point = None
+        for trust_list in (trusted_now, self.trust):
+            held = trust_list.points.get(self.number)
+            if point is None and held is not None and held.public == self.key.public:
+                point = held
+        if point is None:
+            raise SettingsError("trust.bin does not know point %s with the key of node.json" % self.number)
+        if (point.code, point.area, point.node_num) != (self.code, self.area, self._node_num):
+            raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
 
 
 def load(path):
