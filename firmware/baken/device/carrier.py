@@ -4,11 +4,12 @@ the mesh received on the region's channel goes to gossip.
 
 from baken.compat import const
 from baken.noticeboard import gossip
+from baken.wire import answer
 from baken.wire.channel import expand_key
 from baken.wire.errors import ProtocolError
 from baken.wire.messages import CHANNEL_DISABLED, PRIVATE_APP, ROLE_ROUTER, ROLE_ROUTER_LATE
 from baken.wire.modem import snr_limit_db
-from baken.wire.records import DRAFT, message_kind
+from baken.wire.records import ANSWER, DRAFT, REPORT, message_kind
 
 _MAX_QUEUED_RECORDS = const(32)
 
@@ -61,15 +62,21 @@ class Carrier:
         elif isinstance(event, gossip.Refresh):
             self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
         elif isinstance(event, gossip.Withdraw):
-            packet_id = self._queued.pop(event.record_id, None)
-            if packet_id is not None:
-                self.mesh.cancel(packet_id)
+            self._withdraw(event.record_id)
+        elif isinstance(event, gossip.Learned) and event.record_id[0] == ANSWER:
+            told = answer.decode(event.raw)
+            self._withdraw((REPORT, told.point, told.ref, 0))  # what is answered needs no retry
         elif isinstance(event, gossip.Refused):
             self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
         return event
 
     def count(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1
+
+    def _withdraw(self, record_id):
+        packet_id = self._queued.pop(record_id, None)
+        if packet_id is not None:
+            self.mesh.cancel(packet_id)
 
     def _send(self, event, now):
         if self.channel is None:
