@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken import __version__
-from baken_console import answering, exchange, listing, saying, sending
+from baken_console import answering, exchange, listing, phrasing, saying, sending
 from baken_console.place import Place, PlaceError, open_place
 from baken_console.words import LANGUAGES
 
@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     sending.add_command(commands, common, raw)
+    phrasing.add_command(commands, common, raw)
     listing.add_command(commands, common, raw)
     answering.add_commands(commands, common, raw)
     saying.add_commands(commands, common, raw)
