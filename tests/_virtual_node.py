@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
 import socket
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from meshtastic.protobuf import mesh_pb2
+from meshtastic.protobuf import admin_pb2, mesh_pb2, portnums_pb2
 
 from baken.wire import messages, stream
 
@@ -44,6 +45,23 @@ class Running:
         """Send a signal; the exit status."""
         self.process.send_signal(how)
         return self.process.wait(LIMIT_S)
+
+    def kill(self) -> None:
+        """As when the power fails: command and boards are gone at once."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        self.process.wait(LIMIT_S)
+
+    def wait_for(self, said: str) -> None:
+        """Until the command has printed this line, after it was ready."""
+        deadline = time.monotonic() + LIMIT_S
+        while said not in self.said:
+            with contextlib.suppress(queue.Empty):
+                self.said.append(self._lines.get(timeout=max(0.01, deadline - time.monotonic())))
+            assert time.monotonic() < deadline, f"not printed within {LIMIT_S:.0f} s: {said}; {self.said}"
 
     def _read_until_ready(self) -> dict[str, str]:
         while True:
@@ -125,6 +143,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.texts: list[bytes] = []
+        self._packet_id = 7000
         self._deframer = stream.Deframer()
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.settimeout(0.2)
@@ -137,6 +156,19 @@ class Client:
             return (decoded.portnum, decoded.payload) == (messages.TEXT_MESSAGE_APP, text)
 
         return self._wait(is_it, f"the text {text!r}").packet
+
+    def order(self, node: int, message: admin_pb2.AdminMessage) -> bytes:
+        """An AdminMessage to the node itself; what it answers, or the payload of its acknowledgement."""
+        self._packet_id += 1
+        packet = mesh_pb2.MeshPacket(to=node, id=self._packet_id, want_ack=True)
+        packet.decoded.portnum = portnums_pb2.PortNum.ADMIN_APP
+        packet.decoded.payload = message.SerializeToString()
+        packet.decoded.want_response = True
+        self._send(mesh_pb2.ToRadio(packet=packet))
+        told = self._wait(
+            lambda told: told.packet.decoded.request_id == packet.id, f"the answer to {message}"
+        )
+        return told.packet.decoded.payload
 
     def close(self) -> None:
         self._socket.close()
