@@ -46,6 +46,7 @@ from baken.wire.messages import (
     ALERT_APP,
     CHANNEL_DISABLED,
     LEVEL_ERROR,
+    PRIORITY_ALERT,
     ROLE_ROUTER,
     ROLE_ROUTER_LATE,
     TEXT_MESSAGE_APP,
@@ -360,6 +361,7 @@ class Node:
                 hop_limit=event.hop_limit,
                 hop_start=event.hop_start,
                 want_ack=event.flood,
+                priority=PRIORITY_ALERT if event.is_life_saving else None,
             )
         except ProtocolError as error:
             self._count(error.cause)
@@ -388,6 +390,8 @@ class Node:
             self._log("refused " + outcome.cause)
 
     def _learn(self, event, now):
+        if event.is_life_saving and event.packet is not None:
+            self._mesh.hasten_relay(event.packet.sender, event.packet.packet_id, PRIORITY_ALERT)
         kind, origin, seq, _part = event.record_id
         self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._heard_via)
         self._link.offer(event.raw)
