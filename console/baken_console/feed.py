@@ -74,6 +74,19 @@ class Feed:
         if self.radio is not None:
             self.radio.offer_made()
 
+    def publish(self, raw: bytes) -> None:
+        """A record that is not a bulletin was made here and is in the desk's replica: let it go out."""
+        if self.task is not None:
+            self.task.wake()
+        if self.radio is not None:
+            self.radio.offer(raw)
+        self._on_change()
+
+    def has(self, raw: bytes) -> bool:
+        """Whether broker or radio have this record."""
+        by_radio = self.radio is not None and self.radio.has(raw)
+        return by_radio or (self.joined is not None and self.joined.is_acknowledged(raw))
+
     @property
     def synced(self) -> bool:
         """Whether all that the broker, or the Baken node on the port, holds is here."""

@@ -146,6 +146,14 @@ SENTENCES = {
         "{count} vervalste of vreemde berichten geweigerd (niet getoond, niet doorgegeven)",
         "{count} forged or foreign records refused (not shown, not passed on)",
     ),
+    "attention-report": (
+        "NOODMELDING {ref}, {age} oud: {text} (m)",
+        "EMERGENCY REPORT {ref}, {age} old: {text} (m)",
+    ),
+    "attention-report-sealed": (
+        "NOODMELDING {ref}, {age} oud: VERZEGELD, sleutel nodig (m)",
+        "EMERGENCY REPORT {ref}, {age} old: SEALED, needs the key (m)",
+    ),
     "attention-title": ("Alles wat aandacht vraagt", "Everything that needs attention"),
     # --- journal
     "entry-bulletin-Alert": ("{ref} {event} door {authority}", "{ref} {event} by {authority}"),
@@ -169,6 +177,10 @@ SENTENCES = {
         "Geweigerd: {count} record(s), oorzaak {cause}",
         "Refused: {count} record(s), cause {cause}",
     ),
+    "entry-report": ("NOODMELDING {code}/{number} {priority}", "EMERGENCY REPORT {code}/{number} {priority}"),
+    "entry-report-received": ("{code}/{number} ontvangst bevestigd", "{code}/{number} acknowledged"),
+    "entry-report-answered": ("{code}/{number} beantwoord", "{code}/{number} answered"),
+    "entry-answer": ("Bericht aan {code}", "Message to {code}"),
     "log-title": ("Logboek", "Log"),
     # --- detail screens
     "bulletin-title": ("Bericht {ref}", "Bulletin {ref}"),
@@ -416,7 +428,31 @@ SENTENCES = {
         "{name} is no point or node; write @OV06, @!12345678 or @channel",
     ),
     "texts-unread": ("{count} nieuwe tekst(en): t", "{count} new text(s): t"),
+    # --- emergency reports
+    "reports-title": ("Noodmeldingen: {waiting} wachten", "Emergency reports: {waiting} waiting"),
+    "reports-none": (
+        "Er is nog geen noodmelding.\n\nEen punt maakt er een met de knop van zijn node, of met een laptop.",
+        "There is no emergency report yet.\n\nA point makes one with its node's button, or with a laptop.",
+    ),
+    "reports-answer": ("Antwoord aan {ref}", "Answer to {ref}"),
+    "reports-hint": ("Antwoord, Enter verstuurt", "Answer, Enter sends"),
+    "reports-no-key": (
+        "Zonder sleutel van de crisisruimte: alleen kijken.",
+        "Without the crisis room's key: look only.",
+    ),
+    "reports-sealed": ("VERZEGELD voor {authority}", "SEALED for {authority}"),
+    "reports-bytes": ("{size} van {limit} bytes, verzegeld", "{size} of {limit} bytes, sealed"),
+    "reports-sent": ("{ref}: antwoord gemaakt", "{ref}: answer made"),
+    "reports-acknowledged": ("{ref}: ontvangst bevestigd", "{ref}: acknowledged"),
+    "report-waits": ("WACHT {age}", "WAITS {age}"),
+    "report-received": ("ontvangen", "received"),
+    "report-answered": ("beantwoord", "answered"),
+    "report-said": ("gemeld {when}", "reported {when}"),
+    "report-received-at": ("ontvangst bevestigd {when}", "acknowledged {when}"),
+    "report-answered-at": ("antwoord {when}: {text}", "answer {when}: {text}"),
     # --- keys
+    "key-reports": ("Nood", "Reports"),
+    "key-acknowledge": ("Bevestig ontvangst", "Acknowledge"),
     "key-texts": ("Teksten", "Texts"),
     "key-address": ("Aan wie", "To whom"),
     "key-new": ("Nieuw", "New"),
@@ -452,6 +488,11 @@ SENTENCES = {
     "command-attention-help": ("De hele lijst, het dringendste eerst", "The whole list, most urgent first"),
     "command-log": ("Logboek op heel scherm", "Log on the whole screen"),
     "command-log-help": ("Alles wat er gebeurd is, nieuwste eerst", "All that happened, newest first"),
+    "command-reports": ("Noodmeldingen", "Emergency reports"),
+    "command-reports-help": (
+        "Lezen, ontvangst bevestigen, antwoorden",
+        "Read, acknowledge, answer",
+    ),
     "command-texts": ("Teksten met vrijwilligers", "Texts with volunteers"),
     "command-texts-help": (
         "Lezen en schrijven over het mesh; niet gecontroleerd",
@@ -535,6 +576,8 @@ class Words:
             details["event"] = self.word("event", details["event"])
         if "priority" in details:
             details["priority"] = self.word("priority", details["priority"])
+        if "age_s" in details:
+            details["age"] = self.duration(details["age_s"] // 60 * 60) if details["age_s"] >= 60 else "<1m"
         if "codes" in details:
             details["count"] = len(details["codes"])
             blank = {**details, "codes": "", "unread": ""}
