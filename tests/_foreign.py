@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -118,7 +118,7 @@ class ForeignNode:
         user = protobuf.decode(messages.USER, answer.data["payload"])
         self.peers[number] = user["public_key"]
 
-    def node_info(self, to: int = BROADCAST, **data: object) -> bytes:
+    def node_info(self, to: int = BROADCAST, **data: Any) -> bytes:
         """Our NodeInfo."""
         user = {
             "id": b"!%08x" % self.number,
