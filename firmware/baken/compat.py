@@ -3,6 +3,7 @@
 Differences are found by trying the import, never by asking for a platform's name.
 """
 
+import gc
 import hashlib
 import sys
 from binascii import crc32 as _crc32
@@ -16,8 +17,7 @@ except ImportError:
         return value
 
 
-try:
-    from gc import mem_free  # noqa: F401
+if hasattr(gc, "mem_free"):
 
     def unload(*names: str) -> None:
         """Forget modules that were needed for a moment, so that their memory can be used again."""
@@ -26,7 +26,7 @@ try:
             if sys.modules.pop(name, None) is not None:
                 delattr(sys.modules[parent], last)
 
-except ImportError:
+else:
 
     def unload(*names: str) -> None:
         """Keep the modules: there is memory enough."""

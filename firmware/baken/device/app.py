@@ -24,8 +24,7 @@ from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
 from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.events import (
     ClientRecord,
     ClientText,
