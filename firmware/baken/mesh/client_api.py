@@ -15,7 +15,7 @@ what it wants, `client_config` tells it who we are, `client_admin` serves its se
 
 from baken.compat import const
 from baken.mesh.events import Acknowledged, GaveUp, KeyConflict, Received, Undecryptable
-from baken.mesh.preferences import Preferences
+from baken.mesh.preferences import Preferences, unload_rules
 from baken.wire import protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
@@ -253,6 +253,7 @@ class ClientApi:
             except StopIteration:
                 self._startup = None
                 self._configured = True
+                unload_rules()
         if self._replies:
             return self._replies.pop(0)
         if self._told_free == 0 and self.node.free_places():
