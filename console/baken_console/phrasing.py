@@ -1,7 +1,7 @@
 """Phrases of the phrasebook as an operator writes them, and `baken-console phrases`, which shows the book.
 
 A phrase is its number and then its parameters in the book's order, with spaces between: `12 OV 2027-01-13
-14:30`. Nodes show it in their own language; a phrase takes a few bytes where its text takes a hundred.
+14:30`. It takes a few bytes on the air where its text takes a hundred.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -31,7 +31,7 @@ HOW_TO_WRITE = {
 }
 _FIRST_DAY = date(2025, 1, 1)
 _LANGUAGES = tuple(language.decode() for language in phrases.LANGUAGES)
-_UNITS = tuple(unit.decode() for unit in phrases.UNITS)
+UNITS = tuple(unit.decode() for unit in phrases.UNITS)
 
 _EPILOG = f"""\
 how the parameters are written
@@ -40,7 +40,7 @@ how the parameters are written
   HH:MM       a time of day, 14:30
   YYYY-MM-DD  a date
   NUMBER      0 to 65535
-  AMOUNT      a number with its unit, 3min or -5C; units: {" ".join(_UNITS)}
+  AMOUNT      a number with its unit, 3min or -5C; units: {" ".join(UNITS)}
   WORD        at most {phrases.MAX_WORD} bytes, the same in every language
 
 examples
@@ -57,7 +57,7 @@ def add_command(
     parser = commands.add_parser(
         "phrases",
         parents=[common],
-        help="print the phrasebook: short bulletins, in the reader's language",
+        help="print the phrasebook: vetted words that take few bytes on the air",
         description="Print the phrases that send --phrase takes: number, parameters, words.",
         epilog=_EPILOG,
         formatter_class=formatter,
@@ -70,7 +70,7 @@ def add_command(
 
 def run(arguments: argparse.Namespace, place: Place) -> int:
     """Print the book; exit code 1 when no phrase has all the words."""
-    rows = [row for row in book(arguments.language) if _has_all(row[2], arguments.words)]
+    rows = [row for row in book(arguments.language) if has_all(row[2], arguments.words)]
     if arguments.json:
         named = [{"number": number, "parameters": wanted, "text": text} for number, wanted, text in rows]
         print(json.dumps(named, indent=2, ensure_ascii=False))
@@ -82,11 +82,14 @@ def run(arguments: argparse.Namespace, place: Place) -> int:
     return 0 if rows else 1
 
 
-def book(language: str) -> list[tuple[int, str, str]]:
-    """(number, how its parameters are written, words) of every phrase, in one of phrases.LANGUAGES."""
+def book(language: str, names_of: Mapping[str, str] = HOW_TO_WRITE) -> list[tuple[int, str, str]]:
+    """(number, how its parameters are written, words) of every phrase, in one of phrases.LANGUAGES.
+
+    `names_of`: what each kind of parameter is called.
+    """
     out = []
     for number, kinds in enumerate(phrases.TYPES):
-        names = [HOW_TO_WRITE[kind] for kind in kinds]
+        names = [names_of[kind] for kind in kinds]
         text = phrases.template(number, language.encode()).format(*[f"<{name}>" for name in names])
         out.append((number, " ".join(names), text))
     return out
@@ -123,7 +126,8 @@ def in_dutch(content: bytes, region: Region) -> str:
     return phrases.render_content(content, b"nl", region.trusted_now).decode()
 
 
-def _has_all(text: str, words: Sequence[str]) -> bool:
+def has_all(text: str, words: Sequence[str]) -> bool:
+    """Whether a search for `words` finds `text`."""
     return all(word.casefold() in text.casefold() for word in words)
 
 
@@ -144,8 +148,8 @@ def _parameter(kind: str, word: str, region: Region) -> Any:
             raise ValueError(f"date is {word!r}, write it as 2027-01-13") from None
     if kind == "Q":
         match = re.fullmatch(r"(-?\d+)(\D+)", word)
-        if match is None or match[2] not in _UNITS:
-            raise ValueError(f"amount is {word!r}, write a number with its unit: {' '.join(_UNITS)}")
+        if match is None or match[2] not in UNITS:
+            raise ValueError(f"amount is {word!r}, write a number with its unit: {' '.join(UNITS)}")
         return int(match[1]), match[2].encode()
     if kind == "N":
         if not word.isdecimal():

@@ -82,8 +82,7 @@ def add_command(
         "--phrase",
         action="append",
         metavar="'N PARAMETER...'",
-        help="a phrase of the phrasebook, shown in each point's language; again for a second "
-        "(see baken-console phrases)",
+        help="a phrase of the phrasebook, see baken-console phrases; again for a second one",
     )
     parser.add_argument(
         "--area", metavar="CODES", help="OV,DH or ALL (the default, unless --update or --cancel)"

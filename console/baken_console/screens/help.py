@@ -17,7 +17,8 @@ gaat.
 Elk bericht is ondertekend. Wat niet klopt, wordt geweigerd en nergens getoond.
 
 1. **n** schrijft een bericht. Kies soort en gebied, typ de tekst. Onderaan staat hoe lang het zendt en wat
-   beter kan.
+   beter kan. **F2** zoekt een **standaardzin**: nagekeken woorden, heel kort op de zender. Wie er een letter
+   aan verandert, stuurt gewone tekst.
 2. **Ctrl+S** verstuurt, na een vraag. Bij een alarm staat de keuze eerst op Nee.
 3. Kijk in de kolommen **Ontv.** en **Gelezen** waar het bericht is. Enter opent de lijst per punt.
 
@@ -89,7 +90,8 @@ is doing.
 Every bulletin is signed. What does not verify is refused and shown nowhere.
 
 1. **n** writes a bulletin. Choose kind and area, type the text. Below it you see how long it sends and what
-   to improve.
+   to improve. **F2** finds a **phrase**: vetted words, very short on the air. Whoever changes a letter of it
+   sends ordinary text.
 2. **Ctrl+S** sends, after a question. For an alarm the choice starts on No.
 3. The columns **Recvd** and **Read** tell where the bulletin is. Enter opens the list of points.
 
