@@ -15,8 +15,7 @@ from pathlib import Path
 
 from _region import NOON_S
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import MeshConfig
 from baken.mesh.events import ClientRecord
 from baken.mesh.node import MeshNode

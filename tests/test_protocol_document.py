@@ -690,7 +690,7 @@ def test_a_gateway_tells_of_itself_what_the_document_shows(region: Region, tmp_p
 
 def _client_start(region: Region) -> bytes:
     """What the node of point 6 says first to a client."""
-    from baken.mesh.client_config import DeviceInfo
+    from baken.mesh.client_api import DeviceInfo
 
     firmware = DeviceInfo().firmware_version.decode()
     my_info = mesh_pb2.FromRadio(my_info=mesh_pb2.MyNodeInfo(my_node_num=region.points[0].node_num))

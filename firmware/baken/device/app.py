@@ -24,8 +24,7 @@ from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
 from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.events import (
     ClientRecord,
     ClientText,
@@ -37,7 +36,7 @@ from baken.mesh.events import (
     Transmit,
 )
 from baken.mesh.node import MeshNode
-from baken.mesh.preferences import Preferences
+from baken.mesh.preferences import Preferences, unload_rules
 from baken.noticeboard import gossip
 from baken.noticeboard.gaps import Gaps
 from baken.noticeboard.link import LinkSession
@@ -293,6 +292,7 @@ class Node:
             )
         self._retune = True
         self._transmit_wanted.set()
+        unload_rules()
 
     def _tune(self):
         """Give the radio the mesh's settings."""
