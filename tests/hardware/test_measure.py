@@ -116,3 +116,4 @@ def test_what_a_node_loses_to_baken_nodes_is_not_met():
     assert [row.measure for row in one_lost if not row.is_met] == ["mixed: node that lost most"]
     all_lost = mixed.rows_of(fleet, {**before, fleet.name: tally(87, 87)})
     assert [row.measure for row in all_lost if not row.is_met] == ["mixed: texts, of stock alone"]
+    assert all(row.is_met for row in mixed.rows_of(fleet, {**before, fleet.name: tally(80, 80)}, False))
