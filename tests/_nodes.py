@@ -19,6 +19,7 @@ from _boards import PROGRAMS, ROOT
 from _region import NOON_S, POINTS, make_region
 
 from baken.crypto import signing
+from baken.device.flash import FlashStore, read_log
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -155,22 +156,31 @@ class Stage:
         return [match.group(1) for match in found if match]
 
     def held(self, code: str) -> set[RecordId]:
-        """Ids of the records on the node's flash that lie under their own name and are rightly signed."""
-        folder = self.nodes[code].flash / "board" / "records"
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        return {held for name in names if (held := self._record_in(folder / name)) is not None}
+        """Ids of the records on the node's flash that are rightly signed."""
+        raws = self.raws(code)
+        return {record_id for record_id, raw in raws.items() if self._is_signed(record_id, raw)}
 
-    def _record_in(self, path: Path) -> RecordId | None:
-        try:
-            raw = path.read_bytes()
-            record_id = decode_header(raw).record_id
-        except (RemoteProtocolError, FileNotFoundError):  # the node may be about to remove it
-            return None
+    def raws(self, code: str) -> dict[RecordId, bytes]:
+        """The records on the node's flash, whatever they are worth."""
+        folder = self.nodes[code].flash / "board"
+        return read_log(str(folder)) if (folder / "log").exists() else {}
+
+    def keep(self, code: str, *raws: bytes) -> None:
+        """Put records on the flash of a node that is off."""
+        store = FlashStore(str(self.nodes[code].flash / "board"))
+        for raw in raws:
+            store.put(raw)
+        store.save(store.load)
+
+    def known(self, code: str) -> set[RecordId]:
+        """What the node holds or has heard: a STATUS of another point may wait before it is on the flash."""
+        return self.held(code) | set(self.learned(code))
+
+    def _is_signed(self, record_id: RecordId, raw: bytes) -> bool:
         kind, origin, _seq, _part = record_id
         trust = self.region.trust
         public = trust.points[origin].signing_public if kind == STATUS else trust.authorities[origin].public
-        signed = signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
-        return record_id if signed and path.name == "-".join(map(str, record_id)) else None
+        return signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
 
     def halves(self, code: str) -> list[str]:
         """Files on the node's flash that were never finished."""
@@ -283,7 +293,7 @@ class Stage:
             record_id = decode_header(raw).record_id
             for _ in range(8):
                 await self.say(raw)
-                if record_id in self.held(code):
+                if record_id in (self.known(code) if record_id[0] == STATUS else self.held(code)):
                     break
             else:
                 raise AssertionError(f"{code} does not take {record_id}\n{self.logs()}")
