@@ -27,7 +27,7 @@ from baken.wire import messages, packet, protobuf, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
-from baken.wire.records import STATUS, decode_header, signature_of, signed_bytes
+from baken.wire.records import POINT_KINDS, STATUS, TRUST, decode_header, signature_of, signed_bytes
 from baken_gateway.region import Region, load_channel_psk
 from baken_gateway.session import READY, NodeSession
 from baken_hardware.bench.region import provision
@@ -179,7 +179,12 @@ class Stage:
     def _is_signed(self, record_id: RecordId, raw: bytes) -> bool:
         kind, origin, _seq, _part = record_id
         trust = self.region.trust
-        public = trust.points[origin].signing_public if kind == STATUS else trust.authorities[origin].public
+        if kind == TRUST:
+            public = trust.root_public
+        elif kind in POINT_KINDS:
+            public = trust.points[origin].signing_public
+        else:
+            public = trust.authorities[origin].public
         return signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
 
     def halves(self, code: str) -> list[str]:

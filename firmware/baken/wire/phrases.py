@@ -127,9 +127,18 @@ def render(number, parameters, language, names=None):
     return _fill(book.PHRASES[number], values)
 
 
+def template(number, language):
+    """The words of phrase `number` as text, with {0}, {1}, ... where its parameters go."""
+    return _book(language).PHRASES[number]
+
+
+def book_name(language):
+    """The module that has the words of `language`, English where there is none."""
+    return "baken.wire.phrases_" + (language.decode() if language in LANGUAGES else "en")
+
+
 def _book(language):
-    code = language.decode() if language in LANGUAGES else "en"
-    return __import__("baken.wire.phrases_" + code, None, None, ("PHRASES",))
+    return __import__(book_name(language), None, None, ("PHRASES",))
 
 
 def _fill(template, values):
