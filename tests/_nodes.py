@@ -27,7 +27,15 @@ from baken.wire import messages, packet, protobuf, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
-from baken.wire.records import POINT_KINDS, STATUS, TRUST, decode_header, signature_of, signed_bytes
+from baken.wire.records import (
+    HEARTBEAT,
+    POINT_KINDS,
+    STATUS,
+    TRUST,
+    decode_header,
+    signature_of,
+    signed_bytes,
+)
 from baken_gateway.region import Region, load_channel_psk
 from baken_gateway.session import READY, NodeSession
 from baken_hardware.bench.region import provision
@@ -173,7 +181,7 @@ class Stage:
         store.save(store.load)
 
     def known(self, code: str) -> set[RecordId]:
-        """What the node holds or has heard: a STATUS of another point may wait before it is on the flash."""
+        """What the node holds or has heard: a STATUS or HEARTBEAT of others may wait in memory."""
         return self.held(code) | set(self.learned(code))
 
     def _is_signed(self, record_id: RecordId, raw: bytes) -> bool:
@@ -298,7 +306,8 @@ class Stage:
             record_id = decode_header(raw).record_id
             for _ in range(8):
                 await self.say(raw)
-                if record_id in (self.known(code) if record_id[0] == STATUS else self.held(code)):
+                waits = record_id[0] in (STATUS, HEARTBEAT)
+                if record_id in (self.known(code) if waits else self.held(code)):
                     break
             else:
                 raise AssertionError(f"{code} does not take {record_id}\n{self.logs()}")
