@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from baken_hardware.bench import cli
-from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, command, frames, mixed
+from baken_hardware.bench.measure import (
+    HIGHER,
+    LOWER,
+    MeasureError,
+    Options,
+    Row,
+    command,
+    flash,
+    frames,
+    mixed,
+    workload,
+)
 from baken_hardware.bench.measure.mixed import AGAIN, FLEETS, STOCK, Fleet, Tally
 from baken_hardware.bench.measure.mixed_mesh import MODEM, Mesh, a_bulletin
 from baken_hardware.virtual.propagation import Point, links
@@ -46,6 +57,20 @@ def test_the_table_and_the_file_tell_the_same_and_the_status_tells_what_is_not_m
     assert [row["value"] for row in written] == [120.0, 250000.0]
     assert set(written[0]) == {"measure", "scenario", "value", "unit", "required", "aim", "better"}
     assert cli.main(["measure", "other"]) == 2
+
+
+def test_waiting_saves_the_flash_most_of_its_writes_and_loses_nothing_of_the_exercise(tmp_path: Path):
+    path = tmp_path / "lines"
+    path.write_text("\n".join(workload.lines(2)) + "\n")
+    try:
+        waits, hasty = flash.run(path, "0"), flash.run(path, "1")
+    except MeasureError as error:
+        pytest.fail(str(error))
+    writes, programmed, erases, most, held = waits
+    assert held == hasty[4] > 45 and 0 < most < erases
+    assert writes < hasty[0] and programmed < hasty[1] and erases < hasty[2]
+    life = flash._rows_of("here", [300, 3000, 200, 30, held])[-1]
+    assert life.value == round(100_000 / 10 / 365.25) and life.is_met
 
 
 def test_the_frames_program_relays_every_frame_on_a_real_micropython():
