@@ -122,6 +122,7 @@ class Observer:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def _on_connect(self, *_) -> None:
         self._client.subscribe("#", 1)

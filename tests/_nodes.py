@@ -26,7 +26,7 @@ from baken.wire import messages, packet, protobuf, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
-from baken.wire.records import STATUS, decode_header, signature_of, signed_bytes
+from baken.wire.records import POINT_KINDS, STATUS, TRUST, decode_header, signature_of, signed_bytes
 from baken_gateway.region import Region, load_channel_psk
 from baken_gateway.session import READY, NodeSession
 from baken_hardware.bench.region import provision
@@ -168,7 +168,12 @@ class Stage:
             return None
         kind, origin, _seq, _part = record_id
         trust = self.region.trust
-        public = trust.points[origin].signing_public if kind == STATUS else trust.authorities[origin].public
+        if kind == TRUST:
+            public = trust.root_public
+        elif kind in POINT_KINDS:
+            public = trust.points[origin].signing_public
+        else:
+            public = trust.authorities[origin].public
         signed = signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
         return record_id if signed and path.name == "-".join(map(str, record_id)) else None
 

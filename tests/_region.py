@@ -6,7 +6,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from baken.wire import bulletin, status
+from baken.crypto.ed25519 import montgomery_public
+from baken.wire import bulletin, sealed, status
+from baken.wire.report import Report
 from baken_gateway.region import Region, load_key
 from baken_hardware.bench.region import Settings, init
 
@@ -75,3 +77,13 @@ def status_record(region: Region, code: str, seq: int, text: str = "Open.", **fi
     for name, value in fields.items():
         setattr(made, name, value)
     return status.encode(made, region.trust.tag, point_key(region, code).sign)
+
+
+def report_record(region: Region, code: str, seq: int, text: str, **fields) -> bytes:
+    """The sealed and signed REPORT of a point; `to`, `time_s`, `priority`, `exercise` can be given."""
+    private = load_key(region.folder / "keys" / f"point-{code}.key", region)
+    to = fields.pop("to", 1)
+    made = Report(region.point(code).number, seq, fields.pop("time_s", NOON_S), to, **fields)
+    public = montgomery_public(region.trust.authorities[to].public)
+    key = sealed.shared_key(private.private, public, region.trust.tag)
+    return sealed.encode_report(made, text.encode(), key, region.trust.tag, private.key.sign)

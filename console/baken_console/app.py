@@ -25,6 +25,7 @@ from baken_console.desk import Desk, DeskError
 from baken_console.draft import Draft, draft_update
 from baken_console.feed import Feed, console_name, stored_is_sent
 from baken_console.ledger import Entry, LedgerError
+from baken_console.mail import MailError, ReportRow
 from baken_console.messages import ConnectionChanged, RecordsChanged
 from baken_console.model import MADE, Board
 from baken_console.moments import Calendar
@@ -38,10 +39,12 @@ from baken_console.screens.help import HelpScreen
 from baken_console.screens.listing import AttentionScreen, LogScreen
 from baken_console.screens.main import MainScreen
 from baken_console.screens.point import PointScreen
+from baken_console.screens.reports import ReportsScreen
 from baken_console.widgets.bulletin_table import BulletinTable
 from baken_console.words import Words
 from baken_gateway.mqtt_link import BrokerAddress
 from baken_gateway.store import StoreError
+from baken_gateway.texts import ANY
 
 HERE = Path(__file__).parent
 REFRESH_S = 0.5
@@ -74,8 +77,10 @@ class ConsoleApp(App[int]):
         mono: bool = False,
         exercise: bool = False,
         data: Path | None = None,
+        heartbeat: bool = True,
     ) -> None:
         super().__init__()
+        self._beats = heartbeat
         self.desk = desk
         self.clock = clock
         self.exercise = exercise
@@ -122,6 +127,9 @@ class ConsoleApp(App[int]):
 
     def open_point(self, number: int) -> None:
         self.push_screen(PointScreen(number))
+
+    def open_report(self, key: tuple[int, int] | None = None) -> None:
+        self.push_screen(ReportsScreen(key))
 
     def runner(self, action: str) -> Callable[[], Any]:
         """For the palette: runs an action once the palette has gone."""
@@ -197,6 +205,10 @@ class ConsoleApp(App[int]):
     def action_log(self) -> None:
         self.push_screen(LogScreen())
 
+    def action_reports(self) -> None:
+        if not any(isinstance(one, ReportsScreen) for one in self.screen_stack):
+            self.open_report()
+
     def action_texts(self) -> None:
         if not any(isinstance(one, ChatScreen) for one in self.screen_stack):
             self.push_screen(ChatScreen())
@@ -210,7 +222,7 @@ class ConsoleApp(App[int]):
         language.
         """
         if action in ("leave", "language") and any(
-            isinstance(one, (ComposeScreen, ChatScreen)) for one in self.screen_stack
+            isinstance(one, (ComposeScreen, ChatScreen, ReportsScreen)) for one in self.screen_stack
         ):
             return False
         return super().check_action(action, parameters)
@@ -248,9 +260,17 @@ class ConsoleApp(App[int]):
 
     # --- sending
 
+    def answer(self, row: ReportRow, text: str) -> None:
+        """Answer a report, or acknowledge it with "". MailError when it cannot be."""
+        raw = self.desk.mail.answer(row.key[0], row.key[1], text, self.now_s())
+        if self.feed is not None:
+            self.feed.publish(raw)
+        self.refresh_board(force=True)
+
     def say(self, text: str, to: int, channel: int) -> None:
-        """Ask a gateway to send a text; ChatError when it cannot be."""
-        self.chatbox.send(text, to, self.now_s(), channel)
+        """Ask a gateway, or the radio here, to send a text; ChatError when it cannot be."""
+        sender = self.feed.text_sender if self.feed is not None else ANY
+        self.chatbox.send(text, to, self.now_s(), channel, sender)
         if self.feed is not None:
             self.feed.wake()
         self.refresh_board(force=True)
@@ -297,7 +317,21 @@ class ConsoleApp(App[int]):
     # --- inside
 
     def _each_moment(self) -> None:
+        self._beat()
         self.refresh_board()
+
+    def _beat(self) -> None:
+        """Send a HEARTBEAT when one is due: once all is here, so that no number and no beat is doubled."""
+        due_s = self.desk.mail.next_beat_s()
+        if not self._beats or self.feed is None or not self.feed.synced or due_s is None:
+            return
+        if self.clock.stopped or self.now_s() < due_s:
+            return
+        try:
+            self.feed.publish(self.desk.beat(self.now_s()))
+        except (MailError, LedgerError, StoreError) as error:
+            self._beats = False  # said once
+            self._complain(error)
 
     def _reload(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The command line: the screen when no command is given, and `send` and `list` for scripts."""
+"""The command line: the screen when no command is given, and commands for scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baken import __version__
-from baken_console import exchange, listing, saying, sending
+from baken_console import answering, exchange, listing, phrasing, saying, sending
 from baken_console.place import Place, PlaceError, open_place
 from baken_console.words import LANGUAGES
 
@@ -25,6 +25,9 @@ examples
   what has become of it, for people and for programs
     baken-console list --region merenland --broker localhost --points
     baken-console list --region merenland --broker localhost --json
+  emergency reports, and an answer to one, which acknowledges it
+    baken-console reports --region merenland --broker localhost --key merenland/keys/authority-1.key
+    baken-console answer --region merenland --broker localhost --key KEY OV06/3 "Ambulance komt."
   text messages to and from people with a Meshtastic app; they are not signed
     baken-console say --region merenland --broker localhost --to OV06 "Water komt om 15:00."
     baken-console texts --region merenland --broker localhost
@@ -70,6 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="mark the whole screen OEFENING; only exercise bulletins can be sent",
     )
     screen.add_argument(
+        "--no-heartbeat",
+        action="store_true",
+        help="with --key: do not send a heartbeat every hour (another program does)",
+    )
+    screen.add_argument(
         "--screenshot", type=Path, metavar="FILE", help="write the main board as SVG and stop"
     )
     screen.add_argument(
@@ -84,7 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     sending.add_command(commands, common, raw)
+    phrasing.add_command(commands, common, raw)
     listing.add_command(commands, common, raw)
+    answering.add_commands(commands, common, raw)
     saying.add_commands(commands, common, raw)
     exchange.add_commands(commands, common, raw)
     return parser
@@ -125,12 +135,14 @@ def _run_screen(arguments: argparse.Namespace, place: Place) -> int:
         mono=arguments.mono,
         exercise=arguments.exercise_session or place.clock.is_exercise,
         data=place.data,
+        heartbeat=not arguments.no_heartbeat and arguments.screenshot is None,
     )
     if arguments.screenshot is not None:
         return write_screenshot(app, arguments.screenshot, arguments.size, arguments.wait)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(
-            "baken-console: the screen needs a terminal; scripts have send, list, say, texts, --screenshot",
+            "baken-console: the screen needs a terminal; scripts have send, list, reports, answer, say, "
+            "texts, --screenshot",
             file=sys.stderr,
         )
         return 1

@@ -16,6 +16,7 @@ COMMANDS = (
     ("cancel", "cancel"),
     ("attention", "attention"),
     ("log", "log"),
+    ("reports", "reports"),
     ("texts", "texts"),
     ("sort", "sort"),
     ("language", "language"),

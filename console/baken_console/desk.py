@@ -16,11 +16,13 @@ from baken.noticeboard.notice import Notice
 from baken.noticeboard.replica import REFUSED, Replica
 from baken.wire.bulletin import decode_part, encode_parts
 from baken.wire.errors import ProtocolError
+from baken.wire.heartbeat import DEFAULT_PERIOD_MIN
 from baken.wire.modem import preset_named
 from baken.wire.records import decode_header
 from baken_console.draft import ERROR, Draft, Finding, Named, check, to_bulletin
 from baken_console.forecast import Cost, cost_of
 from baken_console.ledger import Entry, Ledger, key_text, known_numbers
+from baken_console.mail import Mail
 from baken_console.model import Board, make_board, plain
 from baken_console.receipts import BulletinKey
 from baken_gateway.region import PrivateKey, Region
@@ -56,6 +58,9 @@ class Desk:
         self.ledger = ledger
         self.key = key
         self.replica = Replica(region.trust, store)
+        for raw in region.amendments:
+            self.replica.receive_record(raw, None)
+        self.mail = Mail(region, self.replica, ledger, key)
         self.receipts = ledger.receipts()
         self.is_sent: Callable[[BulletinKey], bool] = lambda _key: False
         self.made_here = ledger.made()
@@ -90,6 +95,7 @@ class Desk:
             self.is_sent_or_over,
             self.replica.counters,
             now_s,
+            self.mail.reports(),
         )
 
     def is_sent_or_over(self, key: BulletinKey) -> bool:
@@ -107,7 +113,7 @@ class Desk:
         self.replica.expire(now_s)
         if self.replica.revision == self._absorbed:
             return False
-        entries: list[Entry] = []
+        entries = self.mail.absorb(now_s)
         for notice in self.replica.notices.values():
             self._absorb_notice(notice, now_s, entries)
         keys = list(self.notices())
@@ -124,6 +130,11 @@ class Desk:
         self.ledger.note(entries)
         self._absorbed = self.replica.revision
         return True
+
+    def beat(self, now_s: int, period_min: int = DEFAULT_PERIOD_MIN) -> bytes:
+        """Sign a HEARTBEAT that names the newest bulletin of this authority, and keep it."""
+        known = [seq for origin, seq in {*self.notices(), *self.made_here} if origin == self.origin]
+        return self.mail.beat(max(known, default=0), now_s, period_min)
 
     def reload(self, now_s: int) -> None:
         """Take in what another process has put in the same store."""

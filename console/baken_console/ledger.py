@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 from baken.wire.records import MAX_SEQ, decode_header
 from baken_console.receipts import BulletinKey, NewReceipt, Receipt, Receipts
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_ARCHIVED_PARTS = 1600  # shown after a restart: 200 bulletins of eight parts; the file keeps all
+MAX_LETTERS = 1000  # reports and answers shown after a restart; the file keeps all
 MAX_JOURNAL_SHOWN = 500
 BUSY_TIMEOUT_S = 10.0
 MAX_LEAP = 1000  # a point's word about numbers is believed this far, so a stolen node cannot use them all up
@@ -45,6 +46,15 @@ _MIGRATIONS = (
     CREATE INDEX journal_by_time ON journal (at_s);
     CREATE TABLE made (origin INTEGER, seq INTEGER, PRIMARY KEY (origin, seq));
     CREATE TABLE counter (origin INTEGER PRIMARY KEY, used INTEGER NOT NULL);
+    """,
+    """
+    CREATE TABLE letter (
+        kind INTEGER, origin INTEGER, seq INTEGER, raw BLOB NOT NULL, seen_s INTEGER,
+        PRIMARY KEY (kind, origin, seq)
+    );
+    CREATE TABLE other_counter (
+        kind INTEGER, origin INTEGER, used INTEGER NOT NULL, PRIMARY KEY (kind, origin)
+    );
     """,
 )
 
@@ -106,6 +116,23 @@ class Ledger:
             "SELECT raw FROM bulletin_part ORDER BY seen_s DESC, rowid DESC LIMIT ?", (MAX_ARCHIVED_PARTS,)
         )
         return [row[0] for row in reversed(rows)]
+
+    # --- reports and answers
+
+    def keep_letter(self, kind: int, raw: bytes, seen_s: int | None) -> None:
+        """Keep one verified REPORT or ANSWER for good, sealed as it is; the first copy stays."""
+        header = decode_header(raw)
+        self._write(
+            "INSERT OR IGNORE INTO letter VALUES (?, ?, ?, ?, ?)",
+            (kind, header.origin, header.seq, bytes(raw), seen_s),
+        )
+
+    def letters(self) -> list[tuple[int, bytes]]:
+        """(kind, raw) of the latest MAX_LETTERS, oldest first."""
+        rows = self._read(
+            "SELECT kind, raw FROM letter ORDER BY seen_s DESC, rowid DESC LIMIT ?", (MAX_LETTERS,)
+        )
+        return [(row[0], row[1]) for row in reversed(rows)]
 
     # --- receipts
 
@@ -182,6 +209,23 @@ class Ledger:
                 )
             self._db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (origin, number))
             self._db.execute("INSERT INTO made VALUES (?, ?)", (origin, number))
+            return use(number)
+
+        return self._transaction(take)
+
+    def with_next_of(self, kind: int, origin: int, known: int, use: Callable[[int], _Result]) -> _Result:
+        """The same for records of another kind, each of which has a counter of its own."""
+
+        def take() -> _Result:
+            row = self._db.execute(
+                "SELECT MAX(n) FROM (SELECT used AS n FROM other_counter WHERE kind = ?1 AND origin = ?2"
+                " UNION ALL SELECT MAX(seq) FROM letter WHERE kind = ?1 AND origin = ?2)",
+                (kind, origin),
+            ).fetchone()
+            number = max(known, row[0] or 0) + 1
+            if number > MAX_SEQ:
+                raise LedgerError(f"sequence number is {number}, limit {MAX_SEQ}; the key must be replaced")
+            self._db.execute("INSERT OR REPLACE INTO other_counter VALUES (?, ?, ?)", (kind, origin, number))
             return use(number)
 
         return self._transaction(take)

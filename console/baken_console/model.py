@@ -13,6 +13,7 @@ from typing import Any
 
 from baken.noticeboard.notice import EXPIRED, INCOMPLETE, SUPERSEDED, VALID, WITHDRAWN, Notice, state_of
 from baken.wire.status import BATTERY_UNKNOWN
+from baken_console.mail import ReportRow
 from baken_console.receipts import BulletinKey, Receipt, Receipts
 from baken_gateway.region import Region, RegionPoint
 
@@ -210,6 +211,7 @@ class Attention:
     details: Mapping[str, Any]
     bulletin: BulletinKey | None = None
     point: int | None = None
+    report: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,10 @@ class Board:
     last_contact_s: int | None
     exercise: bool
     actual: bool
+    reports: tuple[ReportRow, ...] = ()
+
+    def report(self, key: tuple[int, int]) -> ReportRow | None:
+        return next((row for row in self.reports if row.key == key), None)
 
     def bulletin(self, key: BulletinKey) -> BulletinRow | None:
         return next((row for row in self.bulletins if row.key == key), None)
@@ -239,6 +245,7 @@ def make_board(
     is_sent: Callable[[BulletinKey], bool],
     refusals: Mapping[str, int],
     now_s: int,
+    reports: tuple[ReportRow, ...] = (),
 ) -> Board:
     """The board at `now_s`. `is_sent(key)`: the broker has every part that is held here."""
     held = list(notices.values())
@@ -259,11 +266,18 @@ def make_board(
         now_s=now_s,
         bulletins=tuple(rows),
         points=tuple(points),
-        attention=tuple(sorted(_attention(rows, points, refusals, now_s), key=lambda one: one.rank)),
+        attention=tuple(
+            sorted(
+                [*_report_attention(reports, now_s), *_attention(rows, points, refusals, now_s)],
+                key=lambda one: one.rank,
+            )
+        ),
         last_contact_s=max((status.time_s for status in statuses.values()), default=None),
         exercise=any(row.exercise and row.in_force for row in rows)
-        or any(s.exercise for s in statuses.values()),
+        or any(s.exercise for s in statuses.values())
+        or any(row.exercise and row.waits for row in reports),
         actual=any(row.cap_status == "Actual" and row.in_force for row in rows),
+        reports=reports,
     )
 
 
@@ -360,6 +374,15 @@ def _point_row(point: RegionPoint, status: Any, rows: Iterable[BulletinRow], now
                 if not one.read:
                     unread.append(row.key)
     return PointRow(point, status, liveness, age_s, tuple(missing), tuple(unread))
+
+
+def _report_attention(reports: tuple[ReportRow, ...], now_s: int) -> Iterable[Attention]:
+    """Emergency reports that nobody has acknowledged, before everything else."""
+    for row in reports:
+        if row.waits:
+            kind = "report" if row.text is not None else "report-sealed"
+            details = {"ref": row.ref, "text": row.text or "", "age_s": max(now_s - row.sent_s, 0)}
+            yield Attention(-1, kind, details, point=row.key[0], report=row.key)
 
 
 def _attention(

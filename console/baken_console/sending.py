@@ -13,6 +13,7 @@ from typing import Any
 
 from baken.wire import cap
 from baken.wire.errors import ProtocolError
+from baken_console import phrasing
 from baken_console.desk import Desk, DeskError, Made
 from baken_console.draft import DEFAULTS, ERROR, WARNING, Draft, draft_update, parse_areas, parse_references
 from baken_console.feed import Feed
@@ -49,6 +50,7 @@ examples
   baken-console send ... --exercise --update 1/12 --text "Blijf nog binnen. Volgend bericht 23:00."
   baken-console send ... --exercise --cancel 1/12 --text "INGETROKKEN: rookalarm. U mag ramen weer openen."
   baken-console send ... --exercise --event INTERN --restricted --valid 6h --text - < rooster.txt
+  baken-console send ... --exercise --event WATER --phrase "36 OV 3min" --phrase "11 15:00"
   baken-console send ... --exercise --event WATER --text "..." --dry-run      only tells what it would cost
 """
 
@@ -74,8 +76,13 @@ def add_command(
     parser.add_argument(
         "--event", type=str.upper, choices=list(DEFAULTS), metavar="KIND", help=f"one of {' '.join(DEFAULTS)}"
     )
-    parser.add_argument(
-        "--text", required=True, help="what people are to read; - takes it from standard input"
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", help="what people are to read; - takes it from standard input")
+    what.add_argument(
+        "--phrase",
+        action="append",
+        metavar="'N PARAMETER...'",
+        help="a phrase of the phrasebook, see baken-console phrases; again for a second one",
     )
     parser.add_argument(
         "--area", metavar="CODES", help="OV,DH or ALL (the default, unless --update or --cancel)"
@@ -212,8 +219,12 @@ def draft_from(arguments: argparse.Namespace, desk: Desk, now_s: int) -> Draft:
         "msg_type": "Cancel" if arguments.cancel else "Update" if arguments.update else "Alert",
         "references": references,
         "language": arguments.language,
-        "text": read_text(arguments),
     }
+    if arguments.phrase:
+        content = phrasing.encode(arguments.phrase, desk.region)
+        changes.update(phrases=content, language="nl", text=phrasing.in_dutch(content, desk.region))
+    else:
+        changes["text"] = read_text(arguments)
     for option, name in (
         ("severity", "severity"),
         ("urgency", "urgency"),

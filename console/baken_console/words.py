@@ -146,6 +146,14 @@ SENTENCES = {
         "{count} vervalste of vreemde berichten geweigerd (niet getoond, niet doorgegeven)",
         "{count} forged or foreign records refused (not shown, not passed on)",
     ),
+    "attention-report": (
+        "NOODMELDING {ref}, {age} oud: {text} (m)",
+        "EMERGENCY REPORT {ref}, {age} old: {text} (m)",
+    ),
+    "attention-report-sealed": (
+        "NOODMELDING {ref}, {age} oud: VERZEGELD, sleutel nodig (m)",
+        "EMERGENCY REPORT {ref}, {age} old: SEALED, needs the key (m)",
+    ),
     "attention-title": ("Alles wat aandacht vraagt", "Everything that needs attention"),
     # --- journal
     "entry-bulletin-Alert": ("{ref} {event} door {authority}", "{ref} {event} by {authority}"),
@@ -169,6 +177,10 @@ SENTENCES = {
         "Geweigerd: {count} record(s), oorzaak {cause}",
         "Refused: {count} record(s), cause {cause}",
     ),
+    "entry-report": ("NOODMELDING {code}/{number} {priority}", "EMERGENCY REPORT {code}/{number} {priority}"),
+    "entry-report-received": ("{code}/{number} ontvangst bevestigd", "{code}/{number} acknowledged"),
+    "entry-report-answered": ("{code}/{number} beantwoord", "{code}/{number} answered"),
+    "entry-answer": ("Bericht aan {code}", "Message to {code}"),
     "log-title": ("Logboek", "Log"),
     # --- detail screens
     "bulletin-title": ("Bericht {ref}", "Bulletin {ref}"),
@@ -220,6 +232,31 @@ SENTENCES = {
     ),
     "point-bulletins": ("Berichten voor dit punt", "Bulletins for this point"),
     "point-no-bulletins": ("Er is geen bericht voor dit punt.", "There is no bulletin for this point."),
+    # --- phrases of the book
+    "phrase-title": ("Standaardzinnen", "Phrases"),
+    "phrase-search": ("zoekwoorden, of het nummer", "words to search for, or the number"),
+    "phrase-how": (
+        "Typ om te zoeken, kies met pijltje omlaag en Enter. De woorden zijn nagekeken en zenden kort.",
+        "Type to search, choose with arrow down and Enter. The words are vetted and short on the air.",
+    ),
+    "phrase-none": ("Geen standaardzin met deze woorden.", "No phrase has these words."),
+    "phrase-write": (
+        "Vul in: {wanted}   Enter neemt hem over, Esc niet.",
+        "Write: {wanted}   Enter takes it, Esc does not.",
+    ),
+    "phrase-areas": ("GEBIED is {codes} of ALL", "AREA is {codes} or ALL"),
+    "phrase-units": (
+        "HOEVEELHEID is een getal met {units}, zonder spatie",
+        "AMOUNT is a number with {units}, without a space",
+    ),
+    "phrase-column": ("Zo leest men het", "How it reads"),
+    "phrase-A": ("GEBIED", "AREA"),
+    "phrase-P": ("PUNT", "POINT"),
+    "phrase-T": ("UU:MM", "HH:MM"),
+    "phrase-D": ("JJJJ-MM-DD", "YYYY-MM-DD"),
+    "phrase-N": ("GETAL", "NUMBER"),
+    "phrase-Q": ("HOEVEELHEID", "AMOUNT"),
+    "phrase-W": ("WOORD", "WORD"),
     # --- compose
     "compose-new": ("Nieuw bericht", "New bulletin"),
     "compose-update": ("Vervangt {ref}", "Replaces {ref}"),
@@ -398,8 +435,10 @@ SENTENCES = {
     "chat-hint": ("Tekst, Enter verstuurt", "Text, Enter sends"),
     "chat-alert": ("LET OP", "ALERT"),
     "chat-waiting": ("wacht op gateway", "waits for a gateway"),
+    "chat-waiting-radio": ("wacht op de radio", "waits for the radio"),
     "chat-late": ("niet verzonden: ouder dan een uur", "not sent: older than an hour"),
     "chat-taken": ("gateway verzendt", "gateway sends"),
+    "chat-taken-radio": ("radio verzendt", "radio sends"),
     "chat-sent": ("verzonden", "sent"),
     "chat-relayed": ("verzonden en doorgegeven", "sent and passed on"),
     "chat-delivered": ("ontvangen door {by}", "received by {by}"),
@@ -416,7 +455,31 @@ SENTENCES = {
         "{name} is no point or node; write @OV06, @!12345678 or @channel",
     ),
     "texts-unread": ("{count} nieuwe tekst(en): t", "{count} new text(s): t"),
+    # --- emergency reports
+    "reports-title": ("Noodmeldingen: {waiting} wachten", "Emergency reports: {waiting} waiting"),
+    "reports-none": (
+        "Er is nog geen noodmelding.\n\nEen punt maakt er een met de knop van zijn node, of met een laptop.",
+        "There is no emergency report yet.\n\nA point makes one with its node's button, or with a laptop.",
+    ),
+    "reports-answer": ("Antwoord aan {ref}", "Answer to {ref}"),
+    "reports-hint": ("Antwoord, Enter verstuurt", "Answer, Enter sends"),
+    "reports-no-key": (
+        "Zonder sleutel van de crisisruimte: alleen kijken.",
+        "Without the crisis room's key: look only.",
+    ),
+    "reports-sealed": ("VERZEGELD voor {authority}", "SEALED for {authority}"),
+    "reports-bytes": ("{size} van {limit} bytes, verzegeld", "{size} of {limit} bytes, sealed"),
+    "reports-sent": ("{ref}: antwoord gemaakt", "{ref}: answer made"),
+    "reports-acknowledged": ("{ref}: ontvangst bevestigd", "{ref}: acknowledged"),
+    "report-waits": ("WACHT {age}", "WAITS {age}"),
+    "report-received": ("ontvangen", "received"),
+    "report-answered": ("beantwoord", "answered"),
+    "report-said": ("gemeld {when}", "reported {when}"),
+    "report-received-at": ("ontvangst bevestigd {when}", "acknowledged {when}"),
+    "report-answered-at": ("antwoord {when}: {text}", "answer {when}: {text}"),
     # --- keys
+    "key-reports": ("Nood", "Reports"),
+    "key-acknowledge": ("Bevestig ontvangst", "Acknowledge"),
     "key-texts": ("Teksten", "Texts"),
     "key-address": ("Aan wie", "To whom"),
     "key-new": ("Nieuw", "New"),
@@ -429,6 +492,7 @@ SENTENCES = {
     "key-leave": ("Stop", "Quit"),
     "key-back": ("Terug", "Back"),
     "key-send": ("Versturen", "Send"),
+    "key-phrase": ("Standaardzin", "Phrase"),
     "key-attention": ("Aandacht", "Attention"),
     "key-log": ("Logboek", "Log"),
     "key-palette": ("Alles", "All"),
@@ -452,6 +516,11 @@ SENTENCES = {
     "command-attention-help": ("De hele lijst, het dringendste eerst", "The whole list, most urgent first"),
     "command-log": ("Logboek op heel scherm", "Log on the whole screen"),
     "command-log-help": ("Alles wat er gebeurd is, nieuwste eerst", "All that happened, newest first"),
+    "command-reports": ("Noodmeldingen", "Emergency reports"),
+    "command-reports-help": (
+        "Lezen, ontvangst bevestigen, antwoorden",
+        "Read, acknowledge, answer",
+    ),
     "command-texts": ("Teksten met vrijwilligers", "Texts with volunteers"),
     "command-texts-help": (
         "Lezen en schrijven over het mesh; niet gecontroleerd",
@@ -535,6 +604,8 @@ class Words:
             details["event"] = self.word("event", details["event"])
         if "priority" in details:
             details["priority"] = self.word("priority", details["priority"])
+        if "age_s" in details:
+            details["age"] = self.duration(details["age_s"] // 60 * 60) if details["age_s"] >= 60 else "<1m"
         if "codes" in details:
             details["count"] = len(details["codes"])
             blank = {**details, "codes": "", "unread": ""}

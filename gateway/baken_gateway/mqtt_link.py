@@ -255,6 +255,7 @@ class MqttLink:
         try:
             client.connect(self._address.host, self._address.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
+            _let_go(client)
             return False, f"no connection: {error}"
         client.loop_start()
         if not connected.wait(CONNECT_TIMEOUT_S) and not self._ended.is_set():
@@ -267,6 +268,7 @@ class MqttLink:
         client.on_disconnect = None
         client.disconnect()
         client.loop_stop()
+        _let_go(client)
         return connected.is_set(), reason
 
     def _farewell(self, client: paho.Client) -> None:
@@ -276,6 +278,12 @@ class MqttLink:
             info.wait_for_publish(FAREWELL_TIMEOUT_S)
         except (ValueError, RuntimeError):
             _log.debug("the broker was gone before goodbye")
+
+
+def _let_go(client: paho.Client) -> None:
+    """Without its callbacks a client is in no circle of references, so its sockets close at once."""
+    client.on_connect = client.on_subscribe = client.on_message = None
+    client.on_disconnect = client.on_publish = None
 
 
 class MqttTask:

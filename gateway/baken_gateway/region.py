@@ -3,10 +3,11 @@
     region.toml      name, channel, areas, authorities: made by `baken-bench region init`, not by hand
     points.csv       the points with position and kind; the column `code` joins it to the trust list
     trust.bin        the trust list signed by the region's root key (`baken.wire.trust`)
+    amendments/*     changes to it since, one TRUST record each (`baken-bench region revoke` and others)
     channel.psk      secret: the channel's key, base64
     keys/*.key       secret: private keys of root, authorities and points
 
-A gateway or console needs the first three only. Secret files must be readable by their owner alone. Whatever
+A gateway or console needs the first four only. Secret files must be readable by their owner alone. Whatever
 is missing or does not fit together is a RegionError whose text names the file and the value.
 """
 
@@ -17,16 +18,20 @@ import csv
 import math
 import stat
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from baken.crypto import signing
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.wire import trust
+from baken.noticeboard.keyring import Keyring
+from baken.wire import amendment, trust
 from baken.wire.channel import MAX_NAME
 from baken.wire.errors import ProtocolError
 from baken.wire.modem import preset_named
+from baken.wire.records import signature_of, signed_bytes
 
 PSK_SIZE = 32
 KEY_SIZE = 32
@@ -35,6 +40,7 @@ MAX_TEXT_FILE_SIZE = 1 << 20
 
 RELAY_KIND = "relais"
 CRISIS_ROOM_KIND = "crisisruimte"
+AMENDMENTS = "amendments"
 KEY_KINDS = ("root", "authority", "point")
 _RUN_AGAIN = "run baken-bench region init --force"
 
@@ -107,6 +113,12 @@ class Region:
     authorities: tuple[AuthorityEntry, ...]
     points: tuple[RegionPoint, ...]
     trust: trust.TrustList
+    amendments: tuple[bytes, ...] = ()
+
+    @cached_property
+    def trusted_now(self) -> trust.TrustList:
+        """The trust list with the folder's amendments."""
+        return _amended(self.trust, self.amendments)
 
     def point(self, code: str) -> RegionPoint:
         """Point with that code; RegionError lists what there is."""
@@ -173,6 +185,8 @@ def load_region(folder: str | Path) -> Region:
         trusted = trust.decode(read_file(trust_path), root_public)
     except ProtocolError as error:
         raise RegionError(f"{trust_path}: {error}") from error
+    amendments = read_amendments(folder, trusted)
+    listed = everybody(trusted, amendments)
     region = Region(
         folder=folder,
         id=data.text("id"),
@@ -188,11 +202,55 @@ def load_region(folder: str | Path) -> Region:
             AuthorityEntry(entry.number("number"), entry.text("name"), entry.key_bytes("public"))
             for entry in data.tables("authorities")
         ),
-        points=_points(folder / "points.csv", trusted),
+        points=_points(folder / "points.csv", listed),
         trust=trusted,
+        amendments=amendments,
     )
     _check_against_trust(region, path)
-    return region
+    authorities = tuple(
+        AuthorityEntry(number, listed.authorities[number].name.decode(), listed.authorities[number].public)
+        for number in sorted(listed.authorities)
+    )
+    return replace(region, authorities=authorities)
+
+
+def read_amendments(folder: Path, trusted: trust.TrustList) -> tuple[bytes, ...]:
+    """The folder's TRUST records that `trusted` does not contain, by serial number; RegionError for one that
+    root has not signed.
+    """
+    found: dict[int, bytes] = {}
+    for path in sorted((folder / AMENDMENTS).glob("*.trust")):
+        raw = read_file(path)
+        try:
+            seq = amendment.decode(raw).seq
+            signed = signing.verify(trusted.root_public, signed_bytes(raw, trusted.tag), signature_of(raw))
+        except ProtocolError as error:
+            raise RegionError(f"{path}: {error}") from error
+        if not signed:
+            raise RegionError(f"{path} is not signed by the root of this region")
+        if seq > trusted.serial:
+            found[seq] = raw
+    return tuple(found[seq] for seq in sorted(found))
+
+
+def everybody(trusted: trust.TrustList, amendments: tuple[bytes, ...]) -> trust.TrustList:
+    """Who is or was trusted: those who were revoked with their last key, so that their names are known."""
+    now = _amended(trusted, amendments)
+    points = {**trusted.points, **now.points}
+    authorities = {**trusted.authorities, **now.authorities}
+    return trust.TrustList(
+        now.serial, now.root_public, now.region, now.areas, list(authorities.values()), list(points.values())
+    )
+
+
+def _amended(trusted: trust.TrustList, amendments: tuple[bytes, ...]) -> trust.TrustList:
+    keyring = Keyring(trusted)
+    for raw in amendments:
+        try:
+            keyring.amend(raw)
+        except ProtocolError as error:
+            raise RegionError(f"amendment {amendment.decode(raw).seq}: {error}") from error
+    return keyring.trust
 
 
 def load_key(path: str | Path, region: Region | None = None) -> PrivateKey:
@@ -346,7 +404,8 @@ def _check_key(loaded: PrivateKey, path: Path, region: Region) -> None:
     if loaded.kind == "root":
         known = region.root_public
     else:
-        entries: dict[int, Any] = region.trust.points if loaded.kind == "point" else region.trust.authorities
+        trusted = region.trusted_now
+        entries: dict[int, Any] = trusted.points if loaded.kind == "point" else trusted.authorities
         entry = entries.get(loaded.number)
         known = entry.public if entry else None
     if known != loaded.public:

@@ -58,6 +58,8 @@ class Gateway:
         self.region = region
         self.store = store
         self.replica = Replica(region.trust, store)
+        for raw in region.amendments:
+            self.replica.receive_record(raw, None)
         self.air = StockRadio(self.replica, RegionChannel.of(region), random.randrange)
         self.texts = TextDesk(region, store, gateway_id, random.randrange)
         proxy = MqttProxy() if meshtastic_mqtt else None

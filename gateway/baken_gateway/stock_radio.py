@@ -273,6 +273,8 @@ class StockRadio:
         packet.want_ack = send.flood and packet.hop_limit > 0
         packet.decoded.portnum = portnums_pb2.PortNum.PRIVATE_APP
         packet.decoded.payload = send.payload
+        if send.is_life_saving:
+            packet.priority = mesh_pb2.MeshPacket.Priority.ALERT
         while len(self._sent) >= MAX_SENT:
             del self._sent[next(iter(self._sent))]
         self._sent[packet.id] = send

@@ -10,8 +10,10 @@ from _console import LARGE, SMALL, flat, play, screen_text
 from _exercise import ALARM, HOUR, MINUTE, Exercise
 from textual.widgets import Footer, Input, Select, TextArea
 
+from baken.wire import content, phrases
 from baken_console.app import connection_entries
 from baken_console.connection import CONNECTED, DOWN, Connection
+from baken_console.draft import Draft
 from baken_console.messages import ConnectionChanged, RecordsChanged
 from baken_console.screens.bulletin import BulletinScreen
 from baken_console.screens.compose import ComposeScreen
@@ -86,6 +88,52 @@ def test_an_alarm_is_composed_confirmed_and_signed(exercise):
         b"Extreme",
         b"Exercise",
     )
+
+
+def test_phrases_are_searched_filled_in_and_sent_as_such_until_a_letter_changes(exercise):
+    async def scene(app, pilot):
+        app.push_screen(ComposeScreen(Draft(status="Exercise"), False))
+        await pilot.pause()
+        await pilot.press("f2")
+        await pilot.pause()
+        assert "GEVAAR in <GEBIED>: rook." in screen_text(app)
+        await type_text(pilot, "onderzeeboot")
+        assert "Geen standaardzin" in screen_text(app)
+        app.screen.query_one(Input).value = "kook drinkt"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "36 GEBIED HOEVEELHEID" in screen_text(app) and "OV DH PZ RM" in screen_text(app)
+        await type_text(pilot, "OV 3")
+        await pilot.press("enter")
+        assert "write a number with its unit" in screen_text(app)  # and the screen stays
+        await type_text(pilot, "min")
+        assert "Oosterveen: kook kraanwater 3 minuten" in screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        compose = app.screen
+        assert isinstance(compose, ComposeScreen)
+        await pilot.press("f2")
+        await pilot.pause()
+        await type_text(pilot, "14")
+        await pilot.press("enter")
+        await pilot.pause()
+        text = compose.query_one("#text", TextArea)
+        assert text.text.endswith("babyvoeding. Gebruik weinig stroom, anders valt het net weer uit.")
+        compose.judge()
+        whole = text.text
+        assert phrases.decode(compose.draft.phrases) == [(36, (0, (3, b"min"))), (14, ())]
+        text.text = whole + " Groet!"
+        await pilot.pause()
+        assert compose.draft.phrases == b""
+        text.text = whole
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.press("y")
+        await pilot.pause()
+
+    play(exercise, scene)
+    notice = exercise.desk.replica.notices[(1, 1)]
+    assert notice.meta.encoding == content.PHRASE and b"kook kraanwater 3 minuten" in notice.text
 
 
 def test_no_means_that_nothing_is_made(exercise):

@@ -270,6 +270,59 @@ def test_a_wrong_draft_is_refused_with_its_value_and_makes_nothing(room, capsys,
     assert list(SqliteStore(room.folder / "data" / "replica.db").load()) == []
 
 
+def test_a_bulletin_of_phrases_is_short_and_reads_as_the_book_says(room, capsys):
+    words = ("--exercise", "--event", "WATER", "--phrase", "36 OV 3min", "--phrase", "11 15:00", "--first")
+    assert room.run("send", *words) == 0
+    told = capsys.readouterr()
+    assert "113 bytes of text, 89 with signature, 1 part" in told.out and told.err == ""
+    _code, board = listed(capsys, room)
+    assert board["bulletins"][0]["text"] == (
+        "Oosterveen: kook kraanwater 3 minuten voor u het drinkt. Ook voor tandenpoetsen en babyvoeding. "
+        "Volgend bericht om 15:00."
+    )
+    (raw,) = SqliteStore(room.folder / "data" / "replica.db").load()
+    assert len(raw) == 89
+
+
+@pytest.mark.parametrize(
+    ("phrase", "texts"),
+    [
+        ("99", ("'99'", "0 to 67")),
+        ("", ("''", "0 to 67")),
+        ("36 OV", ("'36 OV'", "'36 AREA AMOUNT'")),
+        ("36 OV 3min extra", ("'36 AREA AMOUNT'",)),
+        ("36 XX 3min", ("'XX'", "OV, DH")),
+        ("36 OV 3", ("'3'", "min h d")),
+        ("23 ZZ99", ("'ZZ99'", "OV01")),
+        ("11 24:01", ("'24:01'", "00:00 to 24:00")),
+        ("20 13-01-2027", ("'13-01-2027'", "2027-01-13")),
+        ("32 OV01 65536", ("65536", "0 to 65535")),
+        ("32 OV01 vijf", ("'vijf'", "digits")),
+        ("67 zeventien-letters", ("17", "1 to 16")),
+    ],
+)
+def test_a_wrong_phrase_is_refused_with_its_value_and_how_to_write_it(room, capsys, phrase, texts):
+    words = ("--exercise", "--event", "WATER", "--phrase", phrase, "--first")
+    assert refused(capsys, room.run("send", *words), *texts) == 2
+    assert list(SqliteStore(room.folder / "data" / "replica.db").load()) == []
+
+
+def test_the_phrasebook_is_printed_in_each_of_its_languages_and_searched(room, capsys):
+    assert room.run("phrases", "kraanwater", "VEILIG") == 0
+    assert capsys.readouterr().out == (
+        " 35  AREA                     Het kraanwater in <AREA> is veilig. U kunt het drinken.\n"
+    )
+    books = {}
+    for language in ("nl", "en", "ar", "tr", "pl", "uk"):
+        assert room.run("phrases", "--json", "--language", language) == 0
+        books[language] = json.loads(capsys.readouterr().out)
+        assert [row["number"] for row in books[language]] == list(range(68))
+    assert len({row[12]["text"] for row in books.values()}) == 6
+    assert {row[12]["parameters"] for row in books.values()} == {"AREA YYYY-MM-DD HH:MM"}
+    assert room.run("phrases", "onderzeeboot") == 1
+    assert "onderzeeboot" in capsys.readouterr().out
+
+
 def test_a_warning_can_be_overruled(room):
     words = ("--exercise", "--event", "BERICHT", "--text", "Bel 06-12345678.", "--first", "--anyway")
     assert room.run("send", *words) == 0

@@ -114,7 +114,7 @@ def test_a_ledger_of_a_newer_program_is_refused_with_both_versions(tmp_path):
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version = 9")
     database.close()
-    with pytest.raises(LedgerError, match="schema 9.*knows up to 1"):
+    with pytest.raises(LedgerError, match="schema 9.*knows up to 2"):
         Ledger(path)
 
 

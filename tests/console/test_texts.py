@@ -231,11 +231,12 @@ class Noon:
 @contextlib.asynccontextmanager
 async def gateway_at(region, broker, outcomes):
     """A gateway's broker side in this process, and a node that answers with `outcomes` in turn."""
-    desk = TextDesk(region, SqliteStore(":memory:"), "gw1", random.Random(1).randrange)
+    store = SqliteStore(":memory:")
+    desk = TextDesk(region, store, "gw1", random.Random(1).randrange)
     joined = MqttReplica(
         region,
         Replica(region.trust, MemoryStore()),
-        SqliteStore(":memory:"),
+        store,
         "gateway/gw1",
         views=True,
         texts=desk,
@@ -260,6 +261,7 @@ async def gateway_at(region, broker, outcomes):
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+        store.close()  # collected later, it could be by another thread, which SQLite refuses
 
 
 @pytest.fixture(params=KINDS)

@@ -7,10 +7,11 @@ from baken.device.duty import DutyKeeper
 from baken.mesh.airtime import DUMP_SIZE, SAVE_STEP_MS, ChannelUtilisation, DutyBudget
 from baken.noticeboard.store import MemoryStore
 from baken.wire.errors import LocalProtocolError
-from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIVATE_APP, ROLE_CLIENT_HIDDEN
+from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIORITY_ALERT, PRIVATE_APP, ROLE_CLIENT_HIDDEN
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
+_COMMON_MS = 324_000  # of the 360 s; the rest is for what saves lives
 
 
 def test_ten_percent_of_an_hour_is_360_seconds():
@@ -74,7 +75,7 @@ def test_a_node_counts_what_it_hears_and_what_it_sends():
         assert node.budget.spent_ms(ether.now) == airtime_ms // 2
 
 
-def test_a_node_falls_silent_at_ten_percent_and_says_why():
+def test_a_node_falls_silent_before_ten_percent_and_says_why():
     # Nobody announces itself or has anything to relay: who speaks does not hear.
     nodes = [make_node(number, role=ROLE_CLIENT_HIDDEN) for number in (0x1000, 0x1001)]
     ether = Ether(nodes, {(0, 1): 0})
@@ -86,7 +87,7 @@ def test_a_node_falls_silent_at_ten_percent_and_says_why():
         ether.run(4000)
     assert ether.now < _HOUR_MS
     spent_ms = nodes[0].budget.spent_ms(ether.now)
-    assert 360_000 - airtime_ms < spent_ms <= 360_000
+    assert _COMMON_MS - airtime_ms < spent_ms <= _COMMON_MS
     given_up = ether.told(0, "GaveUp")
     assert len(given_up) >= 19
     assert given_up[0].error == ERROR_DUTY_CYCLE_LIMIT
@@ -104,11 +105,44 @@ def test_what_was_allowed_when_it_was_queued_is_looked_at_again_before_it_is_sen
     ether.run(1000)
     node = ether.nodes[0]
     airtime_ms = node.modem.airtime_ms(16 + 7 + 100)
-    node.budget.spend(360_000 - 2 * airtime_ms - 10, ether.now)
+    node.budget.spend(_COMMON_MS - 2 * airtime_ms - 10, ether.now)
     ids = [node.send(PRIVATE_APP, bytes(100), ether.now) for _ in range(4)]
     ether.run(20_000)
     assert len(ether.frames) == 2
     assert [event.packet_id for event in ether.told(0, "GaveUp")] == ids[2:]
+
+
+def test_the_last_tenth_of_the_hour_is_for_what_saves_lives_and_ends_at_the_limit():
+    nodes = [make_node(number, role=ROLE_CLIENT_HIDDEN) for number in (0x1000, 0x1001)]
+    ether = Ether(nodes, {(0, 1): 0})
+    ether.run(1000)
+    nodes[0].budget.spend(_COMMON_MS, ether.now)
+    common = nodes[0].send(PRIVATE_APP, b"common", ether.now, hop_limit=0)
+    ids = []
+    for _ in range(30):
+        ids.append(nodes[0].send(PRIVATE_APP, bytes(230), ether.now, hop_limit=0, priority=PRIORITY_ALERT))
+        ether.run(4000)
+    airtime_ms = nodes[0].modem.airtime_ms(len(ether.sent(0)[0]))
+    assert 360_000 - airtime_ms < nodes[0].budget.spent_ms(ether.now) <= 360_000
+    assert len(ether.sent(0)) == 36_000 // airtime_ms
+    given_up = [event.packet_id for event in ether.told(0, "GaveUp")]
+    assert given_up == [common] + ids[36_000 // airtime_ms :]
+
+
+def test_a_relay_that_turns_out_to_save_lives_goes_out_from_what_is_kept_for_it():
+    nodes = [make_node(number) for number in (0x1000, 0x1001, 0x1002)]
+    ether = Ether(nodes, {(0, 1): 0, (1, 2): 0})
+    ether.run(1000)
+    nodes[1].budget.spend(_COMMON_MS, ether.now)
+    for urgent in (False, True):
+        packet_id = nodes[0].send(PRIVATE_APP, b"help", ether.now)
+        while not nodes[1].access.queue:
+            ether.run(10)
+        if urgent:
+            assert nodes[1].hasten_relay(0x1000, packet_id, PRIORITY_ALERT)
+        ether.run(9000)
+    assert len(ether.heard(2)) == 1
+    assert not nodes[1].hasten_relay(0x1000, packet_id, PRIORITY_ALERT)
 
 
 def test_relays_count_against_the_budget_as_well():

@@ -3,6 +3,7 @@
 from _vectors import Random, from_hex, is_refused, rows
 
 from baken.crypto import ed25519, signing
+from baken.crypto.comb import COMB
 from baken.crypto.sha512 import sha512
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.wire import channel, packet, protobuf
@@ -193,3 +194,34 @@ def test_keys_of_a_wrong_length_are_refused_at_once():
     for call in (ed25519.public_key, ed25519.x25519_public, ed25519.edwards_public, AuthorityKey, PointKey):
         for length in (0, 31, 33, 64):
             assert is_refused(ValueError, call, bytes(length))
+
+
+def test_the_stored_multiples_of_the_base_point_are_what_they_claim():
+    # Affine arithmetic straight from RFC 8032, 5.1.
+    d = -121665 * pow(121666, _P - 2, _P) % _P
+
+    def add(one, other):
+        product = d * one[0] * other[0] * one[1] * other[1] % _P
+        x = (one[0] * other[1] + one[1] * other[0]) * pow(1 + product, _P - 2, _P) % _P
+        y = (one[1] * other[1] + one[0] * other[0]) * pow(1 - product + _P, _P - 2, _P) % _P
+        return x, y
+
+    base_y = 4 * pow(5, _P - 2, _P) % _P
+    base_x = 0x216936D3CD6E53FEC0A4E231FDD6DC5C692CC7609525A7B2C9562D608F25D51A
+    assert (base_y * base_y - base_x * base_x - 1 - d * base_x * base_x * base_y * base_y) % _P == 0
+    teeth = [(base_x, base_y)]
+    for _ in range(4):
+        tooth = teeth[-1]
+        for _ in range(51):
+            tooth = add(tooth, tooth)
+        teeth.append(tooth)
+    stored = b""
+    for index in range(16):
+        point = teeth[4]
+        for bit in range(4):
+            x, y = teeth[bit]
+            point = add(point, (x if index >> bit & 1 else _P - x, y))
+        x, y = point
+        for number in (y + x, y - x, 2 * d * x * y):
+            stored += (number % _P).to_bytes(32, "little")
+    assert stored == COMB

@@ -3,7 +3,9 @@
 from _small_region import DH, LONG_TEXT, NOON_S, OV, TRUST, bulletin_parts
 
 from baken.device import views
+from baken.device.letterbox import Letter
 from baken.device.localtime import CLOCK_GOOD
+from baken.device.menus import REPORT_KINDS
 from baken.device.panel import MENU_MS, THANKS_MS, TURN_MS, Panel
 from baken.device.views import FOR_US, OLD
 from baken.noticeboard.replica import NEW, Replica
@@ -42,8 +44,9 @@ class Screen:
     def draw_empty(self, view):
         self._note("empty", view)
 
-    def draw_message(self, view):
-        self._note("message", view)
+    def draw_message(self, view, page=0):
+        self._note("message", view, page)
+        return 1
 
     def draw_menu(self, view):
         self._note("menu", view)
@@ -378,3 +381,146 @@ def test_a_text_does_not_push_a_menu_aside_nor_comes_again_once_it_was_looked_at
         bench.press("long" if bench.what() == "menu" else "short")
     bench.later(TURN_MS)
     assert [bench.later(TURN_MS) for _ in range(3)] == ["empty"] * 3
+
+
+class Letterbox:
+    """Letters without keys and records: `written` is what the panel handed in."""
+
+    def __init__(self):
+        self.held = []
+        self.written = []
+        self.marked = []
+        self.is_full = False
+
+    def letters(self):
+        return self.held
+
+    def write(self, text, priority, exercise, now):
+        if self.is_full:
+            return False
+        self.written.append((text, priority, exercise))
+        self.held.append(Letter("own-%d" % len(self.held), 1, text, NOON_S, 1))
+        return True
+
+    def mark_read(self, name):
+        for letter in self.held:
+            if letter.name == name and not letter.waits:
+                letter.unread = False
+                self.marked.append(name)
+                return True
+        return False
+
+    def answer(self, name, words=b""):
+        for letter in self.held:
+            if letter.name == name:
+                letter.received_s = letter.answered_s = NOON_S
+                letter.answer = words
+                letter.unread = True
+
+
+def with_letters(*raws):
+    bench = Bench(*raws)
+    bench.panel.letterbox = Letterbox()
+    bench.panel.open_letterbox = lambda: bench.panel.letterbox
+    return bench
+
+
+def find(bench, title):
+    """Press until the page with that title is there."""
+    for _ in range(9):
+        if bench.screen.view.title == title if hasattr(bench.screen.view, "title") else False:
+            return
+        bench.press()
+    raise AssertionError("no page %r" % title)
+
+
+def test_a_report_takes_a_page_a_choice_and_a_confirmation():
+    bench = with_letters(one(1, b"Een."))
+    box = bench.panel.letterbox
+    find(bench, b"NOODMELDING")
+    bench.press("long")
+    assert bench.screen.kind == "menu" and bench.screen.view.title == b"NOODMELDING"
+    bench.press()
+    bench.press()
+    bench.press("long")
+    assert bench.screen.view.title.startswith(b"ZEKER?") and bench.screen.view.selected == 0
+    bench.press()
+    bench.press("long")
+    assert box.written == [(REPORT_KINDS[1][1], b"F", False)]
+    assert bench.screen.view.title == b"NOODMELDING 1" and REPORT_KINDS[1][1] in bench.screen.view.text
+
+
+def test_holding_the_button_down_or_walking_away_sends_nothing():
+    bench = with_letters(one(1, b"Een."))
+    box = bench.panel.letterbox
+    find(bench, b"NOODMELDING")
+    for _ in range(40):
+        bench.press("long")
+    assert box.written == []
+    find(bench, b"NOODMELDING")
+    bench.press("long")
+    bench.press()
+    bench.press("long")
+    assert bench.screen.view.title.startswith(b"ZEKER?")
+    bench.later(MENU_MS + 1)
+    assert box.written == [] and bench.screen.kind != "menu"
+
+
+def test_a_report_that_is_not_taken_is_said_to_be_not_sent():
+    bench = with_letters()
+    bench.panel.letterbox.is_full = True
+    bench.draw()
+    find(bench, b"NOODMELDING")
+    for kind in ("long", "short", "long", "short", "long"):
+        bench.press(kind)
+    assert b"NIET VERZONDEN" in bench.screen.view.text
+
+
+def test_what_waits_is_walked_through_with_the_bulletins_and_an_answer_comes_up_at_once():
+    bench = with_letters(one(1, b"Een."))
+    box = bench.panel.letterbox
+    box.write(b"Brand.", b"F", False, 0)
+    box.write(b"Nog een.", b"F", False, 0)
+    shown = set()
+    for _ in range(6):
+        bench.later(TURN_MS)
+        shown.add(bench.screen.view.text)
+    assert len(shown) == 3 and all([text.startswith(b"WACHT") for text in shown if text != b"Een."])
+    box.answer("own-1", b"Komt eraan.")
+    bench.panel.show_letter("own-1", bench.now)
+    bench.draw()
+    assert bench.screen.view.title == b"ONTVANGEN" and b"Komt eraan." in bench.screen.view.text
+    assert bench.screen.view.signed_by == b"VR Merenland"
+    bench.press("long")
+    assert box.marked == ["own-1"] and bench.screen.view.title == b"GELEZEN"
+
+
+def test_a_report_that_waits_cannot_be_marked_as_read():
+    bench = with_letters()
+    box = bench.panel.letterbox
+    box.write(b"Brand.", b"F", False, 0)
+    bench.panel.show_letter("own-0", 0)
+    bench.draw()
+    bench.press("long")
+    assert box.marked == [] and bench.screen.view.text.startswith(b"WACHT")
+
+
+def test_a_point_that_is_not_trusted_any_more_says_so_and_offers_no_report():
+    bench = with_letters(one(1, b"Een."))
+    bench.panel.is_trusted = lambda: False
+    seen = set()
+    for _ in range(8):
+        bench.press()
+        seen.add(getattr(bench.screen.view, "title", None))
+    assert b"INGETROKKEN" in seen and b"NOODMELDING" not in seen
+
+
+def test_missing_bulletins_are_counted_on_every_page():
+    class Gaps:
+        def missing(self):
+            return [(1, 4), (1, 5)]
+
+    bench = with_letters(one(1, b"Een."))
+    bench.panel.gaps = Gaps()
+    bench.draw()
+    assert bench.screen.view.missing == 2

@@ -28,15 +28,16 @@ def test_short_presses_walk_through_all_pages_and_come_back(tmp_path: Path):
             for _ in range(8):
                 if "Kort." in (await press(scene, "OV06")) and "BERICHTEN" not in scene.screen("OV06"):
                     break
-            pages = [await press(scene, "OV06") for _ in range(9)]
+            pages = [await press(scene, "OV06") for _ in range(10)]
             for number in range(4):
                 assert pages[number].startswith("BERICHT - GERING") and f"{number + 1}/4" in pages[number]
             assert "Einde. GECONTROLEERD VR Merenland" in pages[3]
             assert pages[4].startswith("BERICHTEN (2)") and "Kort." in pages[4]
-            assert pages[5].startswith("MIJN STATUS Toestand ONBEKEND")
-            assert pages[6].startswith("TOESTAND Accu 100% Nodes gehoord 2 Berichten 2") and "1/2" in pages[6]
-            assert "kB vrij" in pages[7] and "Opslag goed" in pages[7] and "2/2" in pages[7]
-            assert pages[8].startswith("BERICHT - ERNSTIG Kort. GECONTROLEERD VR Merenland")
+            assert pages[5].startswith("NOODMELDING Noodgeval? Druk lang om hulp te vragen.")
+            assert pages[6].startswith("MIJN STATUS Toestand ONBEKEND")
+            assert pages[7].startswith("TOESTAND Accu 100% Nodes gehoord 2 Berichten 2") and "1/2" in pages[7]
+            assert "kB vrij" in pages[8] and "Opslag goed" in pages[8] and "2/2" in pages[8]
+            assert pages[9].startswith("BERICHT - ERNSTIG Kort. GECONTROLEERD VR Merenland")
             scene.assert_healthy()
 
     asyncio.run(playing())
@@ -110,6 +111,7 @@ def test_the_menu_changes_the_state_and_keeps_what_else_was_reported(tmp_path: P
             await scene.run(2 * MINUTE)
             before = scene.statuses_of("OV06")[-1]
             assert before.seq == 41 and before.people == 31
+            await press(scene, "OV06")
             words = await press(scene, "OV06")
             assert words.startswith("MIJN STATUS Toestand OPEN Mensen 31")
             assert "Nodig MED WAT" in await press(scene, "OV06")
@@ -138,6 +140,7 @@ def test_an_open_menu_closes_by_itself_and_back_changes_nothing(tmp_path: Path):
             await scene.start()
             await scene.run(2 * MINUTE)
             reports = len(scene.records_on_air(STATUS, "OV06"))
+            await press(scene, "OV06")
             await press(scene, "OV06")
             assert (await press(scene, "OV06", "long")).startswith("STATUS Hoe")
             for _ in range(4):

@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from baken.wire import cap
 from baken.wire.errors import ProtocolError
+from baken_console import phrasing
 from baken_console.draft import DEFAULTS, ERROR, WARNING, Draft, Finding, clean_text, parse_areas
 from baken_console.forecast import Cost
 from baken_console.model import Board
@@ -19,6 +20,7 @@ from baken_console.moments import MomentError, parse_duration
 from baken_console.palette import ALERT, FINDING_STYLE, MUTED
 from baken_console.screens.base import BoardScreen
 from baken_console.screens.confirm import ConfirmScreen
+from baken_console.screens.phrase import PhraseScreen
 from baken_console.widgets.cost_view import CostView, cost_line, region_line
 from baken_gateway.region import RegionError
 
@@ -41,6 +43,7 @@ class ComposeScreen(BoardScreen):
 
     BINDINGS = [
         ("ctrl+s", "send", "Versturen"),
+        ("f2", "phrase", "Standaardzin"),
         ("escape", "back", "Terug"),
     ]
 
@@ -58,6 +61,7 @@ class ComposeScreen(BoardScreen):
         self._begun_with = self.draft
         self._event = draft.event
         self._problem = ""
+        self._said: tuple[str, ...] = ()  # phrases that the text consists of, as they are written
 
     # --- the form
 
@@ -160,6 +164,19 @@ class ComposeScreen(BoardScreen):
         )
         self.app.push_screen(question, answered)
 
+    def action_phrase(self) -> None:
+        """Add a phrase of the book; text that was typed before makes room for it."""
+        said = self._said if self._content(self.query_one("#text", TextArea).text) else ()
+
+        def chosen(phrase: str | None) -> None:
+            if phrase:
+                self._said = (*said, phrase)
+                region = self.console_app.desk.region
+                text = phrasing.in_dutch(phrasing.encode(self._said, region), region)
+                self.query_one("#text", TextArea).text = text
+
+        self.app.push_screen(PhraseScreen(said), chosen)
+
     def action_send(self) -> None:
         cost, findings = self.judge()
         words = self.console_app.words
@@ -218,7 +235,8 @@ class ComposeScreen(BoardScreen):
     def _read_form(self) -> None:
         self._problem = ""
         region, words = self.console_app.desk.region, self.console_app.words
-        changes: dict[str, object] = {"text": self.query_one("#text", TextArea).text, "event": self._event}
+        text = self.query_one("#text", TextArea).text
+        changes: dict[str, object] = {"text": text, "event": self._event, "phrases": self._content(text)}
         for name, field in (*_FIELDS.items(), ("status", "status")):
             value = self.query_one(f"#{name}", Select).value
             changes[field] = value if isinstance(value, str) else ""
@@ -233,6 +251,14 @@ class ComposeScreen(BoardScreen):
         except MomentError:
             self._problem = self._problem or words("validity-unreadable", valid=valid)
         self.draft = replace(self.draft, **changes)  # type: ignore[arg-type]
+
+    def _content(self, text: str) -> bytes:
+        """What is sent in place of `text`: its phrases, until somebody changes a letter of them."""
+        if not self._said:
+            return b""
+        region = self.console_app.desk.region
+        content = phrasing.encode(self._said, region)
+        return content if clean_text(text) == phrasing.in_dutch(content, region) else b""
 
     def _fill(self, draft: Draft) -> None:
         """Put the CAP words of `draft` into the form."""

@@ -17,7 +17,8 @@ gaat.
 Elk bericht is ondertekend. Wat niet klopt, wordt geweigerd en nergens getoond.
 
 1. **n** schrijft een bericht. Kies soort en gebied, typ de tekst. Onderaan staat hoe lang het zendt en wat
-   beter kan.
+   beter kan. **F2** zoekt een **standaardzin**: nagekeken woorden, heel kort op de zender. Wie er een letter
+   aan verandert, stuurt gewone tekst.
 2. **Ctrl+S** verstuurt, na een vraag. Bij een alarm staat de keuze eerst op Nee.
 3. Kijk in de kolommen **Ontv.** en **Gelezen** waar het bericht is. Enter opent de lijst per punt.
 
@@ -46,11 +47,20 @@ Een ontvangst komt mee met de eerstvolgende status van het punt. Geen teken bete
 | a | alles wat aandacht vraagt |
 | s | punten: aandacht eerst, of op code |
 | l | logboek op het hele scherm |
+| m | noodmeldingen: lezen, ontvangst bevestigen (Ctrl+O), antwoorden |
 | t | teksten met vrijwilligers die een Meshtastic-app hebben |
 | e | English |
 | Ctrl+P | alle opdrachten, om te zoeken |
 | Esc | terug |
 | q | stoppen (Ctrl+Q werkt overal); wat gemaakt is blijft bewaard |
+
+## Noodmeldingen
+
+Een noodmelding van een punt is verzegeld: alleen wie de sleutel van de crisisruimte heeft, leest haar. Zij
+blijft bovenaan tot een **mens** met Ctrl+O de ontvangst bevestigt of antwoordt; dan toont het scherm van het
+punt ONTVANGEN en het antwoord, dat alleen dat punt kan lezen. Tot dan herhaalt de node de melding.
+Zolang dit scherm met een sleutel openstaat, gaat elk uur een levensteken uit: punten zien dat de crisisruimte
+er is.
 
 ## Teksten
 
@@ -80,7 +90,8 @@ is doing.
 Every bulletin is signed. What does not verify is refused and shown nowhere.
 
 1. **n** writes a bulletin. Choose kind and area, type the text. Below it you see how long it sends and what
-   to improve.
+   to improve. **F2** finds a **phrase**: vetted words, very short on the air. Whoever changes a letter of it
+   sends ordinary text.
 2. **Ctrl+S** sends, after a question. For an alarm the choice starts on No.
 3. The columns **Recvd** and **Read** tell where the bulletin is. Enter opens the list of points.
 
@@ -109,11 +120,20 @@ A receipt comes with the point's next status. So no sign means: not known yet.
 | a | everything that needs attention |
 | s | points: trouble first, or by code |
 | l | log on the whole screen |
+| m | emergency reports: read, acknowledge (Ctrl+O), answer |
 | t | texts with volunteers who have a Meshtastic app |
 | e | Nederlands |
 | Ctrl+P | all commands, to search |
 | Esc | back |
 | q | quit (Ctrl+Q works everywhere); what has been made is kept |
+
+## Emergency reports
+
+A point's report is sealed: only who has the crisis room's key reads it. It stays on top until a **person**
+acknowledges it with Ctrl+O or answers; then the point's display says so and shows the answer, which only that
+point can read. The node repeats its report until then.
+While this screen is open with a key, a heartbeat goes out every hour: points see that the crisis room is
+there.
 
 ## Texts
 

@@ -45,7 +45,9 @@ class AttentionScreen(BoardScreen):
         if not event.name:
             return
         one = self._attention[int(event.name)]
-        if one.bulletin is not None:
+        if one.report is not None:
+            self.console_app.open_report(one.report)
+        elif one.bulletin is not None:
             self.console_app.open_bulletin(one.bulletin)
         elif one.point is not None:
             self.console_app.open_point(one.point)

@@ -26,6 +26,7 @@ class MainScreen(BoardScreen):
         ("u", "app.update", "Vervang"),
         ("x", "app.cancel", "Trek in"),
         Binding("a", "app.attention", "Aandacht", show=False),  # the strip above names the key
+        Binding("m", "app.reports", "Noodmeldingen", show=False),  # the strip names it when one waits
         ("t", "app.texts", "Teksten"),
         Binding("s", "sort", "Volgorde", show=False),
         Binding("l", "app.log", "Logboek", show=False),

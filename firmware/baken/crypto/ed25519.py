@@ -7,7 +7,7 @@ what counts is the number of reductions modulo p:
   (RFC 8032 5.1.4); a product that only feeds a sum is not reduced before the sum, and T is left out where
   a doubling follows;
 - a multiple of the base point uses a signed comb of five teeth, 51 bits apart: every digit is +1 or -1,
-  so 16 stored points and 51 doublings serve any scalar;
+  so the 16 points of `comb.py` and 51 doublings serve any scalar;
 - verify walks [s]B - [h]A in one row of doublings: h in width-5 NAF over eight odd multiples of -A, and
   the same comb for s in the last 51 steps;
 - powers with an exponent of 2**k are left to the C code of the three-argument `pow`.
@@ -16,6 +16,7 @@ Nothing here takes constant time. A node's key is exposed to whoever holds the n
 """
 
 from baken.compat import const
+from baken.crypto.comb import COMB
 from baken.crypto.sha512 import sha512
 
 _P = 2**255 - 19
@@ -23,19 +24,16 @@ _L = 2**252 + 27742317777372353535851937790883648493
 _D2 = 0x2406D9DC56DFFCE7198E80F2EEF3D13000E0149A8283B156EBD69B9426B2F159  # 2d, d = -121665/121666
 _D = 0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3
 _SQRT_MINUS_1 = 0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0
-_BASE_X = 0x216936D3CD6E53FEC0A4E231FDD6DC5C692CC7609525A7B2C9562D608F25D51A
-_BASE_Y = 0x6666666666666666666666666666666666666666666666666666666666666658
 
 _TEETH = const(5)
 _SPACING = const(51)
 _COMB_BITS = const(255)
 _SPACING_MASK = const(0x7FFFFFFFFFFFF)
+_COMB_SIZE = const(96)
 
 # The y of a point of order 8, and of its negative; with 0, 1 and -1 these are all points of small order.
 _ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER_Y = (0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y)
-
-_comb = None
 
 
 class SigningKey:
@@ -249,48 +247,6 @@ def _prepare(point):
     return y + x, y - x, t * _D2 % _P, 2 * z
 
 
-def _comb_table() -> "list[tuple[int, int, int]]":
-    """16 points with Z = 1 as (y + x, y - x, 2dxy): T4 +- T3 +- T2 +- T1 +- T0, where Ti = [2**(51 i)]B.
-
-    Bit i of the index says whether Ti is added or subtracted. Made at the first use and kept, 3 kB.
-    """
-    global _comb
-    if _comb is not None:
-        return _comb
-    p = _P
-    tooth = (_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % p)
-    lowest = tooth
-    twice = []
-    for i in range(_TEETH):
-        if i:
-            for _ in range(_SPACING):
-                tooth = _double(tooth)
-        signed = tooth
-        if i < _TEETH - 1:
-            twice.append(_prepare(_double(tooth)))
-            x, y, z, t = tooth
-            signed = (p - x, y, z, p - t)
-        lowest = _add(signed, _prepare(lowest)) if i else signed
-    points = [lowest]
-    for summand in twice:
-        points += [_add(point, summand) for point in points]
-    # One inversion for all (Montgomery): products from the left, then peel them off from the right.
-    products = [1]
-    for point in points:
-        products.append(products[-1] * point[2] % p)
-    inverse = _inverse(products[-1])
-    table = [(0, 0, 0)] * len(points)
-    for i in range(len(points) - 1, -1, -1):
-        x, y, z, _ = points[i]
-        z_inverse = inverse * products[i] % p
-        inverse = inverse * z % p
-        x = x * z_inverse % p
-        y = y * z_inverse % p
-        table[i] = ((y + x) % p, (y - x) % p, x * y % p * _D2 % p)
-    _comb = table
-    return table
-
-
 def _comb_digits(scalar):
     """51 digits, the lowest first: an index into the comb table, or its complement (negative) to subtract."""
     if not scalar & 1:
@@ -346,7 +302,6 @@ def _walk(digits, naf, odd):
     T is only made where a point is added: e * h of the step before it.
     """
     p = _P
-    comb = _comb_table()
     x = t = 0
     y = z = 1
     other = 0
@@ -383,12 +338,12 @@ def _walk(digits, naf, odd):
         if i < _SPACING:
             t = e * h % p
             digit = digits[i]
-            if digit >= 0:
-                plus, minus, t2d = comb[digit]
-                c = t * t2d
-            else:
-                minus, plus, t2d = comb[-1 - digit]
-                c = -t * t2d
+            at = _COMB_SIZE * (digit if digit >= 0 else -1 - digit)
+            plus = int.from_bytes(COMB[at : at + 32], "little")
+            minus = int.from_bytes(COMB[at + 32 : at + 64], "little")
+            c = t * int.from_bytes(COMB[at + 64 : at + 96], "little")
+            if digit < 0:
+                plus, minus, c = minus, plus, -c
             a = (y - x) * minus
             b = (y + x) * plus
             d = z + z

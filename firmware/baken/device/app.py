@@ -1,8 +1,9 @@
 """The node program: asyncio around the sans-IO engines, one board's drivers below, one noticeboard above.
 
-    radio ---> MeshNode ---> Gossip ---> Replica ---> Panel ---> display
-                 |             ^            ^
-    serial <-> ClientApi <-> LinkSession ---+      Reporter: the point's own STATUS
+    radio ---> MeshNode -Carrier-> Gossip ---> Replica ---> Panel ---> display
+                 |                   ^            ^
+    serial <-> ClientApi <-----> LinkSession -----+      Reporter: the point's own STATUS
+                                                         Letterbox: its emergency reports, the answers
 
 One method, `_run`, moves events between the engines until none is left; each task below it only waits for
 one piece of hardware and then calls it. Nothing here decides what is true or what is sent: the engines do.
@@ -16,6 +17,7 @@ import sys
 from baken import __version__
 from baken.compat import const
 from baken.device import reporter, settings, views
+from baken.device.carrier import Carrier, gossip_settings
 from baken.device.duty import DutyKeeper
 from baken.device.flash import FlashStore
 from baken.device.nodefile import NodeFile
@@ -37,26 +39,16 @@ from baken.mesh.events import (
 from baken.mesh.node import MeshNode
 from baken.mesh.preferences import Preferences
 from baken.noticeboard import gossip
+from baken.noticeboard.gaps import Gaps
 from baken.noticeboard.link import LinkSession
-from baken.noticeboard.replica import NEW, Replica
-from baken.wire import status
-from baken.wire.channel import expand_key
-from baken.wire.errors import ProtocolError, RemoteProtocolError
-from baken.wire.messages import (
-    ALERT_APP,
-    CHANNEL_DISABLED,
-    LEVEL_ERROR,
-    ROLE_ROUTER,
-    ROLE_ROUTER_LATE,
-    TEXT_MESSAGE_APP,
-)
-from baken.wire.modem import snr_limit_db
+from baken.noticeboard.replica import NEW, REFUSED, Replica
+from baken.wire import report, status
+from baken.wire.errors import RemoteProtocolError
+from baken.wire.messages import ALERT_APP, LEVEL_ERROR, PRIORITY_ALERT, TEXT_MESSAGE_APP
 from baken.wire.packet import BROADCAST
-from baken.wire.records import BULLETIN, DRAFT, message_kind
+from baken.wire.records import ANSWER, BULLETIN, DRAFT, HEARTBEAT, REPORT, TRUST, decode_header, message_kind
 
-_PRIVATE_APP = const(256)
 RESTART_STATUS = const(75)  # how the program ends that wants to be started again
-_MAX_QUEUED_RECORDS = const(32)
 _IDLE_MS = const(600000)
 _SERIAL_RETRY_MS = const(50)
 _SYNC_WORD = const(0x2B)
@@ -79,6 +71,7 @@ class Node:
         except OSError as error:
             raise settings.SettingsError("the flash folder cannot be written: %s" % error)
         self._replica = Replica(self._settings.trust, self._store)
+        self._settings.check(self._replica.trust)
         if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
             self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
         self.counters = {}
@@ -92,7 +85,7 @@ class Node:
         )
         device = DeviceInfo(pio_env=board.NAME.encode())
         self._api = ClientApi(self._mesh, device, self._rand, self._preferences)
-        self._record_channel = None  # index of the channel with the region's name and key
+        self._carrier = Carrier(self._mesh, self._gossip, self._settings.record_channel, self.counters)
         self._link = LinkSession(self._replica, self._gossip.publish)
         self._link_open = False
         self._for_client = None  # payload that the client's queue had no room for yet
@@ -111,10 +104,13 @@ class Node:
             self._mark_read,
         )
         self._panel.contact_s = self._replica.newest_sent_s
+        self._panel.open_letterbox = self._open_letterbox
+        self._panel.gaps = Gaps(self._replica, self._store)
+        self._panel.is_trusted = self._is_trusted
         if "texts" in os.listdir(board.FLASH + "/board"):
             self._open_inbox()
-        self._queued = {}  # record id -> packet id of our own transmission that may still wait
-        self._snr_limit_db = 0
+        if self._store.get("reports") or self._replica.letters.answers_for(self._settings.number):
+            self._open_letterbox()
         self._retune = True  # the radio has other settings than the mesh
         self._end_at = None
         self._end_status = RESTART_STATUS
@@ -123,8 +119,6 @@ class Node:
         self._transmit_wanted = asyncio.Event()
         self._changed = asyncio.Event()  # something below changed a deadline
         self._redraw = asyncio.Event()
-        self._heard_via = 0  # relay byte of the packet whose records are being learned; 0: our own, the cable
-        self._is_live = False  # those records are being spread now, not kept by a neighbour or a program
         self._told_full = 0
         self._unsent = b""
         self._writable_at = None
@@ -219,7 +213,7 @@ class Node:
         """Let every engine say what it has to, until all are quiet."""
         self._mesh.presence.unix_s = self._timekeeper.unix_s()
         self._expire(now)
-        self._publish_status(now)
+        self._publish_own(now)
         busy = True
         while busy:
             busy = self._run_mesh(now)
@@ -236,20 +230,9 @@ class Node:
         if isinstance(event, Transmit):
             self._frame = event.frame
             self._transmit_wanted.set()
-        elif (
-            isinstance(event, Received)
-            and event.portnum == _PRIVATE_APP
-            and event.channel == self._record_channel
-        ):
-            if message_kind(event.payload) == DRAFT:
-                self._count("draft-from-air")
+        elif isinstance(event, Received) and self._carrier.carries(event):
+            if not self._carrier.receive(event, self._timekeeper.unix_s(), now):
                 self._log("refused draft-from-air")
-                self._mesh.drop_relay(event.sender, event.packet_id)
-            else:
-                margin_db = event.snr_db - self._snr_limit_db
-                self._heard_via = event.relay_node
-                self._is_live = event.hop_start > gossip.SERVE_HOP_START
-                self._gossip.receive(event.payload, event, margin_db, self._timekeeper.unix_s(), now)
         else:
             if isinstance(event, Received) and event.portnum in (TEXT_MESSAGE_APP, ALERT_APP):
                 self._keep_text(event, now)
@@ -258,23 +241,12 @@ class Node:
         return True
 
     def _run_gossip(self, now):
-        event = self._gossip.next_event(now)
-        if event is None:
-            return False
-        if isinstance(event, gossip.Send):
-            self._send_record(event, now)
-        elif isinstance(event, gossip.Refresh):
-            self._mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
-        elif isinstance(event, gossip.Withdraw):
-            packet_id = self._queued.pop(event.record_id, None)
-            if packet_id is not None:
-                self._mesh.cancel(packet_id)
-        elif isinstance(event, gossip.Refused):
-            self._mesh.drop_relay(event.packet.sender, event.packet.packet_id)
+        event = self._carrier.next_event(now)
+        if isinstance(event, gossip.Refused):
             self._log("refused " + event.cause)
         elif isinstance(event, gossip.Learned):
             self._learn(event, now)
-        return True
+        return event is not None
 
     def _run_client(self, now):
         event = self._api.next_event(now)
@@ -311,11 +283,8 @@ class Node:
 
     def _configure(self):
         """Let what hangs on the mesh's settings follow them."""
-        config = self._mesh.config
-        self._gossip.configure(gossip_settings(config), self._mesh.modem.airtime_ms, self._now())
-        self._snr_limit_db = snr_limit_db(self._mesh.modem.spreading_factor)
-        self._record_channel = _find_channel(config.channels, self._settings.record_channel)
-        if self._record_channel is None:
+        self._carrier.configure(self._now())
+        if self._carrier.channel is None:
             self._log("no channel has the region's name and key: records cannot travel")
             name = self._settings.record_channel.name.decode()
             self._api.notify(
@@ -347,66 +316,92 @@ class Node:
             await _show_message(self._board, b"UIT", b"Uitgeschakeld / switched off")
         raise SystemExit(self._end_status)
 
-    def _send_record(self, event, now):
-        if self._record_channel is None:
-            self._count("no-record-channel")
-            return
-        try:
-            packet_id = self._mesh.send(
-                _PRIVATE_APP,
-                event.payload,
-                now,
-                channel=self._record_channel,
-                hop_limit=event.hop_limit,
-                hop_start=event.hop_start,
-                want_ack=event.flood,
-            )
-        except ProtocolError as error:
-            self._count(error.cause)
-            return
-        if event.record_id is not None:
-            if len(self._queued) >= _MAX_QUEUED_RECORDS:
-                self._queued.clear()  # only the chance to withdraw is lost
-            self._queued[event.record_id] = packet_id
-
     def _receive_client_record(self, payload, now):
         """Our own user over the cable: either a program with a replica, or a person who reports."""
         if message_kind(payload) == DRAFT:
-            try:
-                self._reporter.draft(status.decode_draft(payload), now)
-            except RemoteProtocolError as error:
-                self._count(error.cause)
-            self._publish_status(now)
+            self._receive_draft(payload, now)
             return
         if not self._link_open:
             self._link_open = True
             self._link.open(now)
-        self._heard_via = 0
-        self._is_live = self._link.in_step  # what comes before that was kept for us
+        self._carrier.heard_via = 0
+        self._carrier.is_live = self._link.in_step  # what comes before that was kept for us
         outcome = self._link.receive(payload, self._timekeeper.unix_s(), now)
         if outcome is not None and outcome.cause:
             self._log("refused " + outcome.cause)
 
+    def _receive_draft(self, payload, now):
+        try:
+            if report.is_draft(payload):
+                text, priority, exercise = report.decode_draft(payload)
+                if not self._open_letterbox().write(text, priority, exercise, now):
+                    self._count("reports-full")
+                    self._api.notify("te veel noodmeldingen wachten / too many reports wait", LEVEL_ERROR)
+                self._redraw.set()
+            else:
+                self._reporter.draft(status.decode_draft(payload), now)
+        except RemoteProtocolError as error:
+            self._count(error.cause)
+        self._publish_own(now)
+
     def _learn(self, event, now):
+        if event.is_life_saving and event.packet is not None:
+            self._mesh.hasten_relay(event.packet.sender, event.packet.packet_id, PRIORITY_ALERT)
         kind, origin, seq, _part = event.record_id
-        self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._heard_via)
+        self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._carrier.heard_via)
         self._link.offer(event.raw)
         if kind == BULLETIN:
             notice = self._replica.notices.get((origin, seq))
             if notice is None:
                 return  # a more urgent one has taken its place on a full board
             self._expire_at = now  # it may be the next to expire
-            sent_s = notice.meta.sent_s
-            self._timekeeper.witness(sent_s, self._is_live)
-            contact_s = self._timekeeper.unix_s() if self._is_live else sent_s
-            self._panel.contact_s = max(contact_s or 0, self._panel.contact_s or 0)
+            self._hear_authority(notice.meta.sent_s)
             self._panel.show_new(notice.key, now)
             self._redraw.set()
             if notice.complete and not self._settings.is_router:
                 self._reporter.seen_changed(now)
+        elif kind == HEARTBEAT:
+            self._hear_authority(self._replica.heartbeats[origin].time_s)
+        elif kind == REPORT or kind == ANSWER:
+            self._learn_letter(event.record_id, now)
+        elif kind == TRUST:
+            self._redraw.set()
         own_seq = reporter.own_number(event.record_id, self._settings)
         if own_seq is not None:
             self._reporter.overtaken(own_seq)
+
+    def _learn_letter(self, record_id, now):
+        self._expire_at = now
+        held = self._replica.letters.answers.get(record_id[1:3])
+        if record_id[0] == ANSWER and held is not None:
+            self._hear_authority(held[0].time_s)
+        own = self._settings.number
+        if record_id[1] == own or (held is not None and held[0].point == own):
+            name = self._open_letterbox().learned(record_id)
+            if name is not None:
+                self._panel.show_letter(name, now)
+                self._redraw.set()
+
+    def _hear_authority(self, signed_s):
+        """A record of an authority is new here, signed at that moment."""
+        is_live = self._carrier.is_live
+        self._timekeeper.witness(signed_s, is_live)
+        contact_s = self._timekeeper.unix_s() if is_live else signed_s
+        self._panel.contact_s = max(contact_s or 0, self._panel.contact_s or 0)
+        self._redraw.set()
+
+    def _is_trusted(self):
+        return reporter.is_trusted(self._settings, self._replica)
+
+    def _open_letterbox(self):
+        """A node without emergency reports and answers does without their code."""
+        from baken.device.letterbox import Letterbox
+
+        if self._panel.letterbox is None:
+            self._panel.letterbox = Letterbox(
+                self._settings, self._replica, self._store, self._timekeeper, self._rand, self._now()
+            )
+        return self._panel.letterbox
 
     def _open_inbox(self):
         """A node that has never had a text message does without their code."""
@@ -425,11 +420,24 @@ class Node:
         if self._panel.show_text(urgency, now):
             self._redraw.set()
 
-    def _publish_status(self, now):
+    def _publish_own(self, now):
+        """What this point has to say: its STATUS, and its emergency reports until they are answered."""
         raw = self._reporter.poll(now)
-        self._heard_via = 0
-        if raw is not None and self._gossip.publish(raw, self._timekeeper.unix_s(), now).state != NEW:
+        if raw is not None and self._publish(raw, now) != NEW:
             self._count("own-status-refused")
+        box = self._panel.letterbox
+        for raw, is_new in box.poll(now) if box is not None else ():
+            if is_new:
+                if self._publish(raw, now) == REFUSED:
+                    self._count("own-report-refused")
+                self._redraw.set()
+            else:
+                self._gossip.spread(decode_header(raw).record_id, now)
+
+    def _publish(self, raw, now):
+        self._carrier.heard_via = 0
+        self._carrier.is_live = False
+        return self._gossip.publish(raw, self._timekeeper.unix_s(), now).state
 
     def _expire(self, now):
         if now < self._expire_at:
@@ -446,6 +454,8 @@ class Node:
             return
         if self._replica.expire(unix_s):
             self._redraw.set()
+        if self._panel.letterbox is not None:
+            self._panel.letterbox.expire(unix_s)
         next_s = self._replica.next_expiry_s()
         if next_s is not None:  # on the second, or neighbours would go on serving what others refuse
             self._expire_at = min(self._expire_at, now + 1000 * (next_s - unix_s))
@@ -466,7 +476,7 @@ class Node:
 
     def _health(self):
         refused = sum(self._replica.counters.values())
-        rows = [] if self._record_channel is not None else [(b"Regiokanaal", b"ontbreekt")]
+        rows = [] if self._carrier.channel is not None else [(b"Regiokanaal", b"ontbreekt")]
         return rows + [
             (b"Accu", b"%d%%" % self._board.battery.percent()),
             (b"Nodes gehoord", b"%d" % len(self._mesh.nodes)),
@@ -500,6 +510,7 @@ class Node:
             self._api.deadline(),
             self._end_at,
             self._link.deadline() if self._link_open else None,
+            self._panel.letterbox.deadline() if self._panel.letterbox is not None else None,
         ):
             if other is not None:
                 due = min(due, other)
@@ -530,22 +541,6 @@ class Node:
 
     def _now(self):
         return self._board.clock.ticks_ms()
-
-
-def gossip_settings(config):
-    """How often a node with this MeshConfig speaks of what it holds."""
-    is_bridge = config.role in (ROLE_ROUTER, ROLE_ROUTER_LATE)
-    return gossip.settings_for(config.modem().airtime_ms, max(1, config.hop_limit), is_bridge)
-
-
-def _find_channel(channels, wanted):
-    """Index of the channel with the same name and key, wherever it sits; None: there is none."""
-    for index in range(len(channels)):
-        channel = channels[index]
-        if channel.role != CHANNEL_DISABLED and channel.name == wanted.name:
-            if expand_key(channel.psk) == expand_key(wanted.psk):
-                return index
-    return None
 
 
 def run(board):

@@ -82,7 +82,11 @@ class Screen:
         return self._top + _GAP
 
     def _status(self, view) -> bytes:
-        return b"%s %s" % (view.point_code, clock_text(view.now_s, view.clock_quality))
+        clock = clock_text(view.now_s, view.clock_quality)
+        if view.missing and self._compact:
+            return b"MIST %d %s" % (view.missing, clock)
+        missing = b"MIST %d  " % view.missing if view.missing else b""
+        return b"%s%s %s" % (missing, view.point_code, clock)
 
     def _foot(self, view, left: bytes, above=(), pill: bytes = b"", one_line: bool = False) -> int:
         """The lines below the rule; returns the y where the body must end.
@@ -177,10 +181,14 @@ class Screen:
 
     def draw_message(self, view, page_index: int = 0) -> int:
         """A page of running text; returns how many pages it has."""
-        above = [CHECKED + view.signed_by] if view.signed_by else []
-        return self._paged(
-            view, view.title, view.text, lambda pill: self._foot(view, b"", above, pill), page_index
-        )
+        title, text, above = view.title, view.text, []
+        if self._compact:
+            text += b"\n" + CHECKED + view.signed_by if view.signed_by else b""
+            if view.exercise:
+                title, text = EXERCISE, title + b". " + text
+        elif view.signed_by:
+            above = [CHECKED + view.signed_by]
+        return self._paged(view, title, text, lambda pill: self._foot(view, b"", above, pill), page_index)
 
     def draw_list(self, view, page_index=None) -> int:
         """A page of the list, by default the one with the selected entry; returns how many pages it has."""
@@ -289,10 +297,13 @@ class Screen:
         """A question and its choices, the selected one in a black bar."""
         canvas, font = self.canvas, self.store.font("bold13")
         y = self._open(view, view.title)
-        bottom = self._foot(view, HINT, (), b"", True)
+        bottom = canvas.height if self._compact else self._foot(view, HINT, (), b"", True)
         width = canvas.right - canvas.left
         pitch = font.height + 1
-        if view.question:
+        if view.question and self._compact:
+            canvas.text(self._small, canvas.left, y, shorten(view.question, self._small.measure, width))
+            y += self._small.height + 1
+        elif view.question:
             lines = wrap(view.question, font.measure, width)
             y = canvas.lines(font, canvas.left, y, lines, font.height) + 2
         rows = max(1, (bottom - y) // pitch)

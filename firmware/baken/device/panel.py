@@ -1,8 +1,9 @@
 """What the display shows and what the button does.
 
-By itself the display walks through all pages of the bulletins that are valid here, the most urgent first,
-and their list. A new bulletin is shown at once. Short press: next page. Long press on a bulletin: "read"; on
-the status page: choose another state.
+By itself the display walks through emergency reports that wait and answers that nobody has read, all pages of
+the bulletins that are valid here, the most urgent first, and their list. A new bulletin or answer is shown at
+once. Short press: next page. Long press on a bulletin or answer: "read"; on the status page: choose another
+state; on the page before it: make an emergency report.
 
 Text messages, which nobody verifies, are behind the bulletins and only come by the button; one for this node
 comes up once by itself, after any bulletin that is being announced.
@@ -11,7 +12,6 @@ comes up once by itself, after any bulletin that is being announced.
 from baken.compat import const
 from baken.device import views
 from baken.device.views import FOR_US, OLD
-from baken.wire.status import STATES, Status
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
@@ -24,12 +24,17 @@ MENU_MS = const(60000)  # an open menu closes by itself
 _LIST = "list"
 _EMPTY = "empty"
 _TEXTS = "texts"
+_ASK = "ask"
 _STATUS = "status"
 _HEALTH = "health"
+_REVOKED = "revoked"
 
 _THANKS = b"Dank u. De crisisruimte krijgt bericht dat dit gelezen is."
-_STATE_NAMES = (b"Open", b"Beperkt open", b"Vol", b"Dicht")
-_BACK = b"Terug"
+_NOTED = b"Dank u. Gelezen."
+
+
+def _always() -> bool:
+    return True
 
 
 class Panel:
@@ -37,8 +42,14 @@ class Panel:
     turn.
 
     `status_of()` gives the Status last reported here, `set_status(status)` takes a new one, `health()` gives
-    [(label, value)] for the technician.
+    [(label, value)] for the technician. `letterbox` has this point's emergency reports and answers, None
+    while there is none; `open_letterbox()` makes it. `gaps` tells what is missing. `is_trusted()`: whether
+    the point's own key still counts.
     """
+
+    letterbox: "Any" = None
+    open_letterbox: "Any" = None
+    gaps: "Any" = None
 
     def __init__(self, screen, replica, settings, timekeeper, status_of, set_status, health, mark_read):
         self._screen = screen
@@ -52,14 +63,16 @@ class Panel:
         self._place = _EMPTY  # a notice's key or one of the names above
         self._page = 0
         self._pages = 1
-        self._thanks = False
-        self._menu_open = False
+        self._thanks = None  # MessageView that stands for a moment
+        self._menu: "Any" = None
         self._choice = 0
         self._empty_since_s = None
         self._was_empty = True
         self._turn_at = 0
         self._announced_until = 0
         self._text_waits = False
+        self._now = 0
+        self.is_trusted = _always
         self.inbox: "Any" = None  # device.inbox.Inbox of a node that has had text messages
         self.contact_s: "int | None" = None
 
@@ -67,10 +80,13 @@ class Panel:
         """Draw what is to be seen now into the display's buffer."""
         notices = self._current()
         self._note_empty(notices)
-        if self._menu_open:
+        letter = self._letter(self._place)
+        if self._menu is not None:
             self._screen.draw_menu(self._menu_view())
-        elif self._thanks:
-            self._screen.draw_message(views.MessageView(title=b"GELEZEN", text=_THANKS, **self._shared()))
+        elif self._thanks is not None:
+            self._screen.draw_message(self._thanks)
+        elif letter is not None or self._place in (_ASK, _REVOKED):
+            self._pages = self._screen.draw_message(self._letter_view(letter), self._page)
         elif self._place == _TEXTS:
             self._pages = self._screen.draw_texts(self._texts_view(), self._page)
         elif self._place == _STATUS:
@@ -99,21 +115,30 @@ class Panel:
         """Time has passed: close what was open, show the next page."""
         if now < self._turn_at:
             return
-        if self._menu_open or self._thanks:
-            self._menu_open = False
-            self._thanks = False
+        if self._menu is not None or self._thanks is not None:
+            self._menu = None
+            self._thanks = None
         elif self._text_waits:
             self._show_texts()
-        elif self._place in (_STATUS, _HEALTH, _TEXTS):
+        elif self._place in (_STATUS, _HEALTH, _TEXTS, _ASK):
             self._place = _EMPTY
         else:
-            self._next(self._board_places())
+            self._next(self._walk())
         self._turn_at = now + TURN_MS
+
+    def show_letter(self, name, now):
+        """An answer has just come in: show it, unless somebody is choosing."""
+        if self._menu is None and name is not None:
+            self._thanks = None
+            self._place = name
+            self._page = 0
+            self._turn_at = now + TURN_MS
+            self._announced_until = self._turn_at
 
     def show_new(self, key, now):
         """Bulletin `key` has just become whole or changed: show it, if it is meant for here."""
-        if key in [notice.key for notice in self._current()] and not self._menu_open:
-            self._thanks = False
+        if key in [notice.key for notice in self._current()] and self._menu is None:
+            self._thanks = None
             self._place = key
             self._page = 0
             self._turn_at = now + TURN_MS
@@ -125,7 +150,7 @@ class Panel:
             return False
         if urgency == FOR_US:
             self._text_waits = True
-            if now >= self._announced_until and not (self._menu_open or self._thanks):
+            if now >= self._announced_until and self._menu is None and self._thanks is None:
                 self._show_texts()
                 self._turn_at = now + TURN_MS
         return self._place == _TEXTS
@@ -133,26 +158,33 @@ class Panel:
     def press(self, kind, now):
         """A press of the button, "short" or "long"."""
         self._turn_at = now + TURN_MS
-        if self._thanks:
-            self._thanks = False
-        elif self._menu_open:
+        self._now = now
+        letter = self._letter(self._place)
+        if self._thanks is not None:
+            self._thanks = None
+        elif self._menu is not None:
             self._press_menu(kind)
         elif kind == "short":
             texts = [_TEXTS] if self.inbox else []
-            self._next(self._board_places() + texts + [_STATUS, _HEALTH])
+            ask = [_ASK] if self.open_letterbox is not None and self.is_trusted() else []
+            self._next(self._walk(True) + texts + ask + [_STATUS, _HEALTH])
             if self._place == _TEXTS:
                 self._text_waits = False
-        elif self._place == _STATUS:
-            self._menu_open = True
-            self._choice = 0
-            self._page = 0  # afterwards the new state is to be seen
-            self._turn_at = now + MENU_MS
+        elif self._place in (_STATUS, _ASK):
+            from baken.device import menus  # few presses need it, and not for long
+
+            if self._place == _ASK:
+                self._open_menu(menus.ReportMenu(self._send_report))
+            else:
+                self._open_menu(menus.StateMenu(self._status_of(), self._set_status))
+        elif letter is not None:
+            if self.letterbox.mark_read(letter.name):
+                self._thank(_NOTED)
         elif isinstance(self._place, tuple):
             notice = self._replica.notices.get(self._place)
             if notice and notice.complete:
                 self._mark_read(self._place)
-                self._thanks = True
-                self._turn_at = now + THANKS_MS
+                self._thank(_THANKS)
 
     # --- inside
 
@@ -160,6 +192,35 @@ class Panel:
         return self._replica.current(
             self._settings.area, self._timekeeper.unix_s(), self._settings.restricted
         )
+
+    def _letters(self):
+        return self.letterbox.letters() if self.letterbox is not None else []
+
+    def _letter(self, place):
+        if not isinstance(place, str):
+            return None
+        for letter in self._letters():
+            if letter.name == place:
+                return letter
+        return None
+
+    def _letter_view(self, letter):
+        from baken.device import letter_pages  # most nodes never show one
+
+        if letter is not None:
+            return letter_pages.letter_view(letter, self._replica.trust.authorities, self._shared())
+        if self._place == _ASK:
+            return letter_pages.ask_view(self._shared())
+        return letter_pages.revoked_view(self._shared())
+
+    def _walk(self, by_button=False):
+        """What the display goes through by itself; letters that were read come only by the button."""
+        letters = [one.name for one in self._letters() if by_button or one.unread or one.waits]
+        revoked = [] if self.is_trusted() else [_REVOKED]
+        places = self._board_places()
+        if letters and places == [_EMPTY] and not by_button:
+            places = []
+        return revoked + letters + places
 
     def _board_places(self):
         keys = [notice.key for notice in self._current()]
@@ -179,6 +240,31 @@ class Panel:
         self._text_waits = False
         self._place = _TEXTS
         self._page = 0
+
+    def _thank(self, text):
+        self._thanks = views.MessageView(title=b"GELEZEN", text=text, **self._shared())
+        self._turn_at = self._now + THANKS_MS
+
+    def _open_menu(self, menu):
+        self._menu = menu
+        self._choice = 0
+        self._page = 0  # afterwards the new state is to be seen
+        self._turn_at = self._now + MENU_MS
+
+    def _send_report(self, text):
+        """Somebody has confirmed an emergency report: the newest letter is what comes on the display."""
+        if self.letterbox is None:
+            self.letterbox = self.open_letterbox()
+        before = [letter.name for letter in self._letters()]
+        exercise = any([notice.is_exercise for notice in self._replica.notices.values()])
+        if not self.letterbox.write(text, b"F", exercise, self._now):
+            from baken.device.letter_pages import full_view
+
+            self._thanks = full_view(self._shared())
+            return
+        for letter in self._letters():
+            if letter.name not in before:
+                self._place = letter.name
 
     def _draw_board(self, notices):
         if not notices:
@@ -214,11 +300,12 @@ class Panel:
             "now_s": self._timekeeper.unix_s(),
             "clock_quality": self._timekeeper.quality(),
             "exercise": exercise,
+            "missing": len(self.gaps.missing()) if self.gaps is not None else 0,
         }
 
     def _notice_view(self, notice):
         meta = notice.meta
-        authority = self._settings.trust.authorities[meta.origin].name
+        authority = self._replica.trust.authorities[meta.origin].name
         return views.NoticeView(
             kind=meta.event,
             severity=meta.severity,
@@ -265,20 +352,19 @@ class Panel:
 
     def _menu_view(self):
         return views.MenuView(
-            title=b"STATUS",
-            question=b"Hoe is dit punt?",
-            choices=_STATE_NAMES + (_BACK,),
+            title=self._menu.title,
+            question=self._menu.question,
+            choices=self._menu.choices,
             selected=self._choice,
             **self._shared(),
         )
 
     def _press_menu(self, kind):
         if kind == "short":
-            self._choice = (self._choice + 1) % (len(_STATE_NAMES) + 1)
+            self._choice = (self._choice + 1) % len(self._menu.choices)
+            self._turn_at = self._now + MENU_MS
             return
-        self._menu_open = False
-        if self._choice < len(_STATE_NAMES):
-            new = Status(0, 0, 0)
-            new.take_condition(self._status_of())
-            new.state = STATES[self._choice]
-            self._set_status(new)
+        following = self._menu.choose(self._choice)
+        self._menu = None
+        if following is not None:
+            self._open_menu(following)

@@ -65,12 +65,14 @@ class Reporter:
         return self._due
 
     def poll(self, now):
-        """Raw STATUS record; None when none is due, the time is unknown or no number can be kept on flash."""
+        """Raw STATUS record; None when none is due, the time is unknown, no number can be kept on flash or
+        nobody would believe it.
+        """
         if now < self._due:
             return None
         unix_s = self._timekeeper.unix_s()
         seq = None
-        if unix_s is not None:
+        if unix_s is not None and is_trusted(self._settings, self._replica):
             seq = self._next_number()
         if seq is None:
             self._due = now + _RETRY_MS
@@ -83,10 +85,10 @@ class Reporter:
         new.battery_percent = self._battery.percent()
         new.seen = seen
         try:
-            raw = status.encode(new, self._settings.trust.tag, self._settings.key.sign)
+            raw = status.encode(new, self._replica.trust.tag, self._settings.key.sign)
         except ProtocolError:
             new.text = shorten(new.text, status.text_capacity(len(seen)))
-            raw = status.encode(new, self._settings.trust.tag, self._settings.key.sign)
+            raw = status.encode(new, self._replica.trust.tag, self._settings.key.sign)
         self._told = seen
         return raw
 
@@ -99,6 +101,12 @@ class Reporter:
             return next_number(self._store, _COUNTER)
         except OSError:
             return None
+
+
+def is_trusted(settings, replica):
+    """Whether the region still knows this point by the key that this node has."""
+    point = replica.trust.points.get(settings.number)
+    return point is not None and point.public == settings.key.public
 
 
 def own_number(record_id, settings):

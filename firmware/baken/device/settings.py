@@ -4,7 +4,8 @@ region node`.
 node.json: code, name, number, node_num, private (hex), area (index or null), channel {name, psk (hex)},
 preset, hop_limit, role (CLIENT or ROUTER), root_public (hex), restricted (a screen for staff), timezone; and
 where it has them primary ("default": the channel of a node fresh from the factory comes first), region_code
-(a Meshtastic RegionCode) and sign_broadcasts.
+(a Meshtastic RegionCode), sign_broadcasts and reports_to (number of the authority that reads its emergency
+reports; the lowest one where it is missing).
 """
 
 import json
@@ -40,12 +41,11 @@ class Settings:
         self.restricted = bool(values["restricted"])
         self.is_router = values["role"] == "ROUTER"
         self.hop_limit = values["hop_limit"]
+        self.reports_to = values.get("reports_to")
         self.key = PointKey(unhexlify(values["private"]))
-        point = trust_list.points.get(self.number)
-        if point is None or point.public != self.key.public:
-            raise SettingsError("trust.bin does not know point %d with the key of node.json" % self.number)
-        if (point.code, point.area, point.node_num) != (self.code, self.area, values["node_num"]):
-            raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
+        self._node_num = values["node_num"]
+        if not isinstance(self.number, int):
+            raise ValueError("number is %r, not a number" % (self.number,))
         channel = values["channel"]
         channels = (Channel(channel["name"].encode(), unhexlify(channel["psk"])),)
         primary = values.get("primary", "region")
@@ -72,6 +72,20 @@ class Settings:
         self.mesh.secrets()  # the keys are of a right length, or it raises
         if self.mesh.modem() != self.preset.modem:
             raise ValueError("preset %s is too wide for the region" % self.preset.name)
+
+    def check(self, trusted_now):
+        """SettingsError when neither the provisioned list nor `trusted_now`, with the amendments that came
+        since, knows this point by its key. One whose key was revoked after it was provisioned goes on.
+        """
+        point = None
+        for trust_list in (trusted_now, self.trust):
+            held = trust_list.points.get(self.number)
+            if point is None and held is not None and held.public == self.key.public:
+                point = held
+        if point is None:
+            raise SettingsError("trust.bin does not know point %s with the key of node.json" % self.number)
+        if (point.code, point.area, point.node_num) != (self.code, self.area, self._node_num):
+            raise SettingsError("code, area or node_num of node.json are not those of point %d" % self.number)
 
 
 def load(path):

@@ -1,10 +1,11 @@
 """Calendar time on a node, and how far to trust it.
 
 A node's clock may never have been set, or may drift for days. It is confirmed when it agrees with the time
-at which an authority signed a bulletin that is just being spread, or when a person sets it over the cable. A
-bulletin signed later than our time shows that the clock is behind: it is moved forward. Nothing heard ever
-moves it backward. A time before 2025 or after 2056, which no record can carry, is that of a clock that was
-never set.
+at which an authority signed a heartbeat, bulletin or answer that is just being spread, or when a person sets
+it over the cable. One that was signed later than our time shows that the clock is behind: it is moved
+forward. Nothing heard ever moves it backward, and what points sign moves nothing: one stolen node could
+expire every bulletin. A time before 2025 or after 2056, which no record can carry, is that of a clock that
+was never set.
 """
 
 from baken.compat import const
@@ -48,7 +49,7 @@ class Timekeeper:
         return True
 
     def witness(self, signed_s, is_live):
-        """A verified bulletin has arrived that was signed at `signed_s`.
+        """A verified record of an authority has arrived that was signed at `signed_s`.
 
         `is_live`: it is being spread now. One that a neighbour or a program has kept proves only that it is
         later than that, however well it agrees with a clock that stood still.

@@ -1,7 +1,7 @@
 """What a page is told: plain values, no records, no clocks. Text is UTF-8 bytes, moments are unix seconds.
 
-Every view knows the point's code, the time with its quality (`localtime.CLOCK_*`; `now_s` None when unknown)
-and whether an exercise is going on.
+Every view knows the point's code, the time with its quality (`localtime.CLOCK_*`; `now_s` None when unknown),
+whether an exercise is going on, and how many bulletins are known to be missing here.
 """
 
 from ..compat import const
@@ -16,13 +16,16 @@ FOR_US = const(2)  # an alert, or addressed to this node
 class View:
     """The part all views share; subclasses take it as keywords too."""
 
-    __slots__ = ("point_code", "now_s", "clock_quality", "exercise")
+    __slots__ = ("point_code", "now_s", "clock_quality", "exercise", "missing")
 
-    def __init__(self, *, point_code=b"", now_s=None, clock_quality=CLOCK_UNKNOWN, exercise=False) -> None:
+    def __init__(
+        self, *, point_code=b"", now_s=None, clock_quality=CLOCK_UNKNOWN, exercise=False, missing=0
+    ) -> None:
         self.point_code = point_code
         self.now_s = now_s
         self.clock_quality = clock_quality
         self.exercise = exercise
+        self.missing = missing
 
 
 class NoticeView(View):

@@ -9,7 +9,7 @@ from baken.mesh.airtime import ChannelUtilisation, DutyBudget
 from baken.mesh.flood import Contention
 from baken.mesh.queue import QUEUE_SIZE, Queued, TransmitQueue
 from baken.wire.errors import LocalProtocolError
-from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, ERROR_NO_INTERFACE
+from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, ERROR_NO_INTERFACE, PRIORITY_ALERT
 from baken.wire.packet import MAX_FRAME
 
 _POLITE_PERCENT = const(25)
@@ -56,7 +56,7 @@ class ChannelAccess:
 
     def put(self, item: Queued, now: int) -> bool:
         """Queue a frame; False when it is refused at once."""
-        if not self._allow(item, now):
+        if not self._allow(item, now, True):  # how urgent it is may turn out while it waits
             return False
         evicted = self.queue.put(item, self.offered)
         if evicted is not None:
@@ -70,6 +70,14 @@ class ChannelAccess:
             return None
         self.queue.remove(waiting)
         return waiting
+
+    def hasten(self, key: bytes, priority: int) -> bool:
+        """Let a waiting frame have at least this priority; False when there is none."""
+        waiting = self.queue.find(key)
+        if waiting is None:
+            return False
+        waiting.priority = max(waiting.priority, priority)
+        return True
 
     def start_timer(self, now: int) -> None:
         """Wait for our turn if something is queued, unless a wait is running."""
@@ -97,7 +105,7 @@ class ChannelAccess:
             if front.not_before > now:
                 self.start_timer(now)
                 return None
-            if self._allow(front, now):
+            if self._allow(front, now, front.priority >= PRIORITY_ALERT):
                 self.offered = front
                 return front
             self.queue.remove(front)
@@ -143,10 +151,10 @@ class ChannelAccess:
         """Whether half of our hour is still free: the rest is kept for messages."""
         return 2 * self.budget.spent_ms(now) < self.budget.limit_ms
 
-    def _allow(self, item: Queued, now: int) -> bool:
+    def _allow(self, item: Queued, now: int, is_life_saving: bool) -> bool:
         if not self._can_transmit:
             self._refuse(item, ERROR_NO_INTERFACE, "tx-disabled")
-        elif not self.budget.allow(self.airtime_ms(item.frame), now):
+        elif not self.budget.allow(self.airtime_ms(item.frame), now, is_life_saving):
             self._refuse(item, ERROR_DUTY_CYCLE_LIMIT, "duty-cycle")
         else:
             return True

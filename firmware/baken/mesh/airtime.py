@@ -21,6 +21,9 @@ _TENTHS = const(6)
 _TENTH_MS = const(10_000)
 
 SAVE_STEP_MS = const(10_000)
+# Of the hour's airtime, kept for alarms and emergency reports: 36 s of 360 s are about forty of them at
+# LongFast.
+LIFE_SAVING_RESERVE_PERMILLE = const(100)
 DUMP_SIZE = const(120)
 
 
@@ -57,9 +60,14 @@ class DutyBudget:
         self._turn(now)
         return sum(self._bins)
 
-    def allow(self, airtime_ms: int, now: int) -> bool:
-        """Whether a transmission of this length stays within the limit."""
-        return self.spent_ms(now) + airtime_ms <= self.limit_ms
+    def allow(self, airtime_ms: int, now: int, is_life_saving: bool = True) -> bool:
+        """Whether a transmission of this length stays within the limit; for what saves no lives, below the
+        reserve.
+        """
+        limit_ms = self.limit_ms
+        if not is_life_saving:
+            limit_ms -= limit_ms * LIFE_SAVING_RESERVE_PERMILLE // 1000
+        return self.spent_ms(now) + airtime_ms <= limit_ms
 
     def utilisation(self, now: int) -> float:
         """Percent of the last hour we were on the air."""

@@ -353,7 +353,8 @@ class ClientApi:
             if not is_text:
                 return
             self._packets.pop(0)
-        self._packets.append(heard(event, self.unix_s or 0))
+        key = self.node.nodes.public_key(event.sender) if event.pki else b""
+        self._packets.append(heard(event, self.unix_s or 0, key))
 
     # For the user of the client
 

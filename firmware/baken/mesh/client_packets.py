@@ -17,8 +17,11 @@ _XMODEM = ((1, "control", "enum"),)
 _XMODEM_PACKET = ((12, "xmodemPacket", "message|", _XMODEM),)
 
 
-def heard(event: "Received | Undecryptable", unix_s: int) -> bytes:
-    """A packet with how it was heard; one that we cannot open keeps its channel hash and its bytes."""
+def heard(event: "Received | Undecryptable", unix_s: int, public_key: bytes = b"") -> bytes:
+    """A packet with how it was heard; one that we cannot open keeps its channel hash and its bytes.
+
+    `public_key`: whose key opened a sealed one, so that a client can hold it against the one it knows.
+    """
     if isinstance(event, Received):
         header = event
         packet = {
@@ -26,6 +29,7 @@ def heard(event: "Received | Undecryptable", unix_s: int) -> bytes:
             "channel": event.channel,
             "id": event.packet_id,
             "pki_encrypted": event.pki,
+            "public_key": public_key,
             "xeddsa_signed": event.signed,
         }
     else:

@@ -332,6 +332,10 @@ class MeshNode:
         """Do not relay a packet that turned out to be false; True if the radio did not have it yet."""
         return self._relay.drop(sender, packet_id)
 
+    def hasten_relay(self, sender: int, packet_id: int, priority: int) -> bool:
+        """Let the waiting relay of a packet, whose content turned out to be urgent, have this priority."""
+        return self.access.hasten(packet_key(sender, packet_id), priority)
+
     # Sending our own
 
     def send(

@@ -219,12 +219,13 @@ def _modules(values, read):
         values["neighbor_info_on_air"] = neighbors.get("transmit_over_lora", False)
     mqtt = read(preferences.MODULES + preferences.MQTT, defaults.MQTT_FIELDS)
     if mqtt is not None:
-        values["mqtt"] = MqttSettings(
+        settings = MqttSettings(
             mqtt.get("enabled", False),
             mqtt.get("proxy_to_client_enabled", False),
             mqtt.get("encryption_enabled", False),
             mqtt.get("root", b""),
         )
+        values["mqtt"] = settings if settings.enabled else None
 
 
 def _hertz(megahertz):

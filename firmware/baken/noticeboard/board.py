@@ -140,7 +140,9 @@ class Board:
         return self.retire(best[1])
 
     def add(self, part, raw, unix_s, names=None):
-        """Keep a checked part (`names`: see Notice), unless it does not go with those that are here (damage in the store)."""
+        """Keep a checked part (`names`: see Notice), unless it does not go with those that are here, as after
+        damage in the store.
+        """
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
         if notice is None:

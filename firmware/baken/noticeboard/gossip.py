@@ -33,17 +33,18 @@ SERVE_HOP_START = const(
 
 class Send(Record):
     """Put `payload` on the air. `record_id` names a record, None is gossip; `flood` asks for acknowledged
-    flooding.
+    flooding; `is_life_saving` for the airtime that is kept for alarms and emergency reports.
     """
 
-    __slots__ = ("flood", "hop_limit", "hop_start", "payload", "record_id")
+    __slots__ = ("flood", "hop_limit", "hop_start", "is_life_saving", "payload", "record_id")
 
-    def __init__(self, payload, hop_limit, hop_start, record_id=None, flood=False):
+    def __init__(self, payload, hop_limit, hop_start, record_id=None, flood=False, is_life_saving=False):
         self.payload = payload
         self.hop_limit = hop_limit
         self.hop_start = hop_start
         self.record_id = record_id
         self.flood = flood
+        self.is_life_saving = is_life_saving
 
 
 class Refresh(Record):
@@ -78,13 +79,15 @@ class Refused(Record):
 
 
 class Learned(Record):
-    """A record is new here."""
+    """A record is new here; `packet`: what brought it from the air, None for our own and the cable."""
 
-    __slots__ = ("raw", "record_id")
+    __slots__ = ("is_life_saving", "packet", "raw", "record_id")
 
-    def __init__(self, record_id, raw):
+    def __init__(self, record_id, raw, is_life_saving=False, packet=None):
         self.record_id = record_id
         self.raw = raw
+        self.is_life_saving = is_life_saving
+        self.packet = packet
 
 
 class GossipSettings(Record):
@@ -144,7 +147,7 @@ class Gossip:
         """A record made here or brought over a cable: keep it and flood it. Gives the replica's Outcome."""
         outcome = self.replica.receive_record(raw, unix_s)
         if outcome.state == NEW:
-            self._events.append(Learned(outcome.record_id, bytes(raw)))
+            self._learn(outcome.record_id, raw)
             self.spread(outcome.record_id, now)
         return outcome
 
@@ -206,7 +209,7 @@ class Gossip:
                 raw = self.replica.get(record_id)
                 if raw is not None:
                     self._remember_served(record_id, now)
-                    return Send(raw, 0, SERVE_HOP_START, record_id)
+                    return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
         return None
 
     # --- records
@@ -222,7 +225,6 @@ class Gossip:
         if outcome.state != NEW:
             return
         self._trickle.reset(now)
-        self._events.append(Learned(record_id, bytes(payload)))
         if packet.hop_limit == 0:
             if packet.hop_start > SERVE_HOP_START:
                 self._events.append(
@@ -232,6 +234,7 @@ class Gossip:
                 self._schedule(
                     record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
                 )
+        self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)
@@ -242,7 +245,19 @@ class Gossip:
         self._flood_at = now + 3 * self._airtime(raw)  # nodes two hops apart cannot send together
         self._remember_served(record_id, now)
         hops = self.settings.flood_hops
-        return Send(raw, hops, hops, record_id, True)
+        return Send(raw, hops, hops, record_id, True, self._is_life_saving(record_id))
+
+    def _learn(self, record_id, raw, packet=None):
+        self._events.append(Learned(record_id, bytes(raw), self._is_life_saving(record_id), packet))
+
+    def _is_life_saving(self, record_id):
+        """Whether a record may use the airtime that is kept: emergency reports with their answers, changes of
+        trust, and bulletins of the kind or severity of an alarm.
+        """
+        if record_id[0] != BULLETIN:
+            return record_id[0] in _BEFORE_BULLETINS
+        notice = self.replica.notices.get((record_id[1], record_id[2]))
+        return notice is not None and notice.is_life_saving
 
     def _urgency(self, record_id):
         kind = record_id[0]

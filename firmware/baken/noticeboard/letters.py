@@ -45,6 +45,11 @@ class Letters:
                 return answer
         return None
 
+    def answers_for(self, point):
+        """[(key, Answer)] of those that are for this point, by age."""
+        found = [(key, held[0]) for key, held in self.answers.items() if held[0].point == point]
+        return sorted(found, key=lambda one: (one[1].time_s, one[0]))
+
     def check_report(self, report, unix_s):
         """RemoteProtocolError when this report, new here, is not to be taken."""
         if self.acknowledging(report.origin, report.seq):

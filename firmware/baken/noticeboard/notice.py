@@ -95,6 +95,11 @@ class Notice:
         return self.meta.status != b"Actual"
 
     @property
+    def is_life_saving(self):
+        """True for an ALARM, and for what is Extreme or Severe."""
+        return self.meta.event == _ALARM or self.meta.severity in (b"Extreme", b"Severe")
+
+    @property
     def rank(self):
         """Sort key: the smaller, the more urgent it is to show; ALARM and severity first, then the newest."""
         alarm = 0 if self.meta.event == _ALARM else 1

@@ -127,6 +127,11 @@ def render(number, parameters, language, names=None):
     return _fill(book.PHRASES[number], values)
 
 
+def template(number, language):
+    """The words of phrase `number` as text, with {0}, {1}, ... where its parameters go."""
+    return _book(language).PHRASES[number]
+
+
 def _book(language):
     code = language.decode() if language in LANGUAGES else "en"
     return __import__("baken.wire.phrases_" + code, None, None, ("PHRASES",))

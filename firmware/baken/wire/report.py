@@ -10,15 +10,20 @@ Body after the record header (see `records`); origin is the point's number, alwa
     ...    64   signature of the point
 
 It is kept and passed on by every replica until an ANSWER acknowledges it, at most LIFE_S.
+
+DRAFT of a report, over the cable to a node only: one byte version and kind DRAFT, one byte with bit 6 set,
+priority in bits 3 and 4 and exercise in bit 5 as in the DRAFT of a STATUS, then the text.
 """
 
 from baken.compat import const
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
+    DRAFT,
     REPORT,
     SEAL_TAG_SIZE,
     SIGNATURE_SIZE,
+    VERSION,
     RecordHeader,
     decode_header,
     decode_minutes,
@@ -26,11 +31,14 @@ from baken.wire.records import (
     encode_minutes,
 )
 from baken.wire.status import PRIORITIES
+from baken.wire.utf8 import is_utf8
 
 LIFE_S = const(1209600)  # 14 days: nobody waits that long, and counters are not forgotten before
 FIXED_SIZE = const(13)
 MAX_TEXT = const(146)
 _EXERCISE = const(4)
+_DRAFT_OF_REPORT = const(0x40)
+_DRAFT_EXERCISE = const(0x20)
 
 
 class Report(Record):
@@ -78,3 +86,28 @@ def decode(raw):
     priority = PRIORITIES[raw[12] & 3]
     time_s = decode_minutes(raw, 7)
     return Report(header.origin, header.seq, time_s, to, priority, bool(raw[12] & _EXERCISE))
+
+
+def is_draft(data):
+    """Whether a DRAFT is that of a report, not of a status."""
+    return len(data) >= 2 and data[0] == VERSION << 4 | DRAFT and bool(data[1] & _DRAFT_OF_REPORT)
+
+
+def encode_draft(text, priority=b"F", exercise=False):
+    """What a person hands a node over the cable, for it to number, seal and sign."""
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise LocalProtocolError("text is %d bytes, allowed 1 to %d" % (len(text), MAX_TEXT), "report-text")
+    if priority not in PRIORITIES:
+        raise LocalProtocolError("priority is %r, allowed R, P, I, F" % priority, "range")
+    flags = _DRAFT_OF_REPORT | PRIORITIES.index(priority) << 3 | (_DRAFT_EXERCISE if exercise else 0)
+    return bytes((VERSION << 4 | DRAFT, flags)) + text
+
+
+def decode_draft(data):
+    """(text, priority, exercise); RemoteProtocolError when it is no draft of a report."""
+    if not is_draft(data) or data[1] & 0x87:
+        raise RemoteProtocolError("not a draft of a report", "draft")
+    text = bytes(data[2:])
+    if not 1 <= len(text) <= MAX_TEXT or not is_utf8(text):
+        raise RemoteProtocolError("text is %d bytes, allowed 1 to %d" % (len(text), MAX_TEXT), "report-text")
+    return text, PRIORITIES[data[1] >> 3 & 3], bool(data[1] & _DRAFT_EXERCISE)

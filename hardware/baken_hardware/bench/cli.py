@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
-from baken_hardware.bench import region, report, train_text, virtual_node
+from baken_hardware.bench import amend, region, report, train_text, virtual_node
 from baken_hardware.bench.measure import command as measure
 
 
@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Each command explains itself: baken-bench region init --help",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    region.add_commands(commands)
+    amend.add_commands(region.add_commands(commands))
     report.add_commands(commands)
     virtual_node.add_commands(commands)
     measure.add_commands(commands)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import base64
+import csv
+import io
 import json
 import os
 import re
@@ -22,10 +24,12 @@ from pathlib import Path
 from baken.compat import crc32
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.mesh.nodedb import SHORT_NAME_SIZE
-from baken.wire import modem, trust
+from baken.wire import amendment, modem, trust
 from baken.wire.channel import MAX_NAME
 from baken.wire.errors import ProtocolError
+from baken.wire.records import TRUST
 from baken_gateway.region import (
+    AMENDMENTS,
     CRISIS_ROOM_KIND,
     KEY_SIZE,
     MAX_HOP_LIMIT,
@@ -34,9 +38,11 @@ from baken_gateway.region import (
     Channel,
     Region,
     RegionError,
+    everybody,
     load_channel_psk,
     load_key,
     load_region,
+    read_amendments,
     read_file,
     read_points,
 )
@@ -84,9 +90,7 @@ def init(folder: Path, points_file: Path, settings: Settings = Settings(), force
     _check_radio(channel, preset, hop_limit)
     areas = _areas(rows, old)
     wanted_authorities = list(settings.authorities) or ([] if old else [name])
-    authority_names = (
-        [old.trust.authorities[n].name.decode() for n in sorted(old.trust.authorities)] if old else []
-    )
+    authority_names = [held.name.decode() for _, held in sorted(old.known.authorities.items())] if old else []
     authority_names += [new for new in wanted_authorities if new not in authority_names]
     _check_counts(len(rows), len(areas), len(authority_names))
     _check_text(name)
@@ -98,7 +102,7 @@ def init(folder: Path, points_file: Path, settings: Settings = Settings(), force
     folder.chmod(0o700)
     keys.mkdir(exist_ok=True)
     keys.chmod(0o700)
-    maker = _KeyMaker(keys, region_id)
+    maker = KeyMaker(keys, region_id)
     root = maker.authority_key("root", 0, "root", "root.key")
     authorities = []
     for number, text in enumerate(authority_names, start=1):
@@ -112,14 +116,16 @@ def init(folder: Path, points_file: Path, settings: Settings = Settings(), force
     ]
     psk_path = folder / "channel.psk"
     if not psk_path.exists():
-        _write(psk_path, base64.b64encode(secrets.token_bytes(PSK_SIZE)) + b"\n", secret=True)
-    serial = old.trust.serial + 1 if old else 1
+        write_file(psk_path, base64.b64encode(secrets.token_bytes(PSK_SIZE)) + b"\n", secret=True)
+    serial = old.serial + 1 if old else 1
     encoded_areas = [(code.encode(), text.encode()) for code, text in areas]
     trusted = trust.TrustList(serial, root.public, name.encode(), encoded_areas, authorities, points)
-    _write(folder / "points.csv", read_file(points_file))
-    _write(folder / "trust.bin", trust.encode(trusted, root.sign))
+    write_file(folder / "points.csv", read_file(points_file))
+    write_file(folder / "trust.bin", trust.encode(trusted, root.sign))
     radio = Channel(channel, preset, hop_limit)
-    _write(folder / "region.toml", _region_toml(region_id, name, radio, trusted).encode())
+    write_file(folder / "region.toml", _region_toml(region_id, name, radio, trusted).encode())
+    for path in (folder / AMENDMENTS).glob("*.trust"):
+        path.unlink()  # the new list contains them
     return load_region(folder)
 
 
@@ -150,8 +156,12 @@ def provision(folder: Path, code: str, out: Path, extra: Mapping[str, object] | 
     out.mkdir(parents=True, exist_ok=True)
     out.chmod(0o700)
     path = out / "node.json"
-    _write(out / "trust.bin", read_file(folder / "trust.bin"))
-    _write(path, json.dumps(node, indent=1, ensure_ascii=False).encode() + b"\n", secret=True)
+    write_file(out / "trust.bin", read_file(folder / "trust.bin"))
+    records = out / "board" / "records"
+    for raw in region.amendments:
+        records.mkdir(parents=True, exist_ok=True)
+        write_file(records / f"{TRUST}-{amendment.ROOT_ORIGIN}-{amendment.decode(raw).seq}-0", raw)
+    write_file(path, json.dumps(node, indent=1, ensure_ascii=False).encode() + b"\n", secret=True)
     return path
 
 
@@ -160,7 +170,19 @@ def copy_public(folder: Path, out: Path) -> None:
     load_region(folder)
     out.mkdir(parents=True, exist_ok=True)
     for name in ("points.csv", "trust.bin", "region.toml"):
-        _write(out / name, read_file(folder / name))
+        write_file(out / name, read_file(folder / name))
+    for path in sorted((folder / AMENDMENTS).glob("*.trust")):
+        (out / AMENDMENTS).mkdir(exist_ok=True)
+        write_file(out / AMENDMENTS / path.name, read_file(path))
+
+
+def append_point(folder: Path, row: dict[str, str]) -> None:
+    """Add a row to the region's points file, in its columns."""
+    text = read_file(folder / "points.csv").decode("utf-8-sig")
+    columns = next(csv.reader(text.splitlines()))
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([row.get(column, "") for column in columns])
+    write_file(folder / "points.csv", (text.rstrip("\n") + "\n" + line.getvalue()).encode())
 
 
 def region_id_of(name: str) -> str:
@@ -172,7 +194,7 @@ def region_id_of(name: str) -> str:
     return "-".join(words)[:32].rstrip("-") or "region"
 
 
-class _KeyMaker:
+class KeyMaker:
     """Takes keys from the folder where they are there, makes and writes them where they are not."""
 
     def __init__(self, folder: Path, region_id: str) -> None:
@@ -198,14 +220,23 @@ class _KeyMaker:
             if key.region != self._region_id:
                 raise RegionError(f"{path} is of region {key.region}, not {self._region_id}")
             held[key.name] = (key.number, crc32(key.public), key.public)
-        number = max((entry[0] for entry in held.values()), default=0)
+        number = self.next_number([entry[0] for entry in held.values()])
         for code in codes:
             if code not in held:
+                held[code] = (number, *self.new_point(code, number, {entry[1] for entry in held.values()}))
                 number += 1
-                private, public = self._new_point_key({entry[1] for entry in held.values()})
-                self._write_key(self._folder / f"point-{code}.key", "point", number, code, private)
-                held[code] = (number, crc32(public), public)
         return [held[code] for code in codes]
+
+    def next_number(self, used: Iterable[int]) -> int:
+        """A number for a new point: none of `used`, and none that a revoked key had."""
+        revoked = [load_key(path).number for path in (self._folder / "revoked").glob("point-*.key")]
+        return max([0, *used, *revoked]) + 1
+
+    def new_point(self, code: str, number: int, taken: set[int]) -> tuple[int, bytes]:
+        """Make and write the key of a point; its node number, none of `taken`, and public key."""
+        private, public = self._new_point_key(taken)
+        self._write_key(self._folder / f"point-{code}.key", "point", number, code, private)
+        return crc32(public), public
 
     def _new_point_key(self, taken: set[int]) -> tuple[bytes, bytes]:
         """A key whose node number is free and, where that can be had, whose last byte is free too.
@@ -233,7 +264,7 @@ class _KeyMaker:
             f"name = {_toml(name)}",
             f"private = {_toml(private.hex())}",
         )
-        _write(path, ("\n".join(lines) + "\n").encode(), secret=True)
+        write_file(path, ("\n".join(lines) + "\n").encode(), secret=True)
 
 
 @dataclass(frozen=True)
@@ -243,7 +274,8 @@ class _Old:
     id: str
     name: str
     channel: Channel
-    trust: trust.TrustList
+    known: trust.TrustList
+    serial: int
 
 
 def _existing(folder: Path, force: bool) -> _Old | None:
@@ -259,7 +291,9 @@ def _existing(folder: Path, force: bool) -> _Old | None:
         radio = data["channel"]
         channel = Channel(radio["name"], radio["preset"], radio["hop_limit"])
         trusted = trust.decode(read_file(folder / "trust.bin"), bytes.fromhex(data["root_public"]))
-        return _Old(data["id"], data["name"], channel, trusted)
+        amendments = read_amendments(folder, trusted)
+        serial = max([trusted.serial, *(amendment.decode(raw).seq for raw in amendments)])
+        return _Old(data["id"], data["name"], channel, everybody(trusted, amendments), serial)
     except (ValueError, KeyError, TypeError, ProtocolError) as error:
         raise RegionError(
             f"{folder} cannot be brought up to date: {error}; restore region.toml and trust.bin"
@@ -268,9 +302,9 @@ def _existing(folder: Path, force: bool) -> _Old | None:
 
 def _areas(rows: list[dict[str, str]], old: _Old | None) -> list[tuple[str, str]]:
     """(code, name) by index: those of the region first, then new ones in order of appearance."""
-    areas = {code.decode(): name.decode() for code, name in old.trust.areas} if old else {}
+    areas = {code.decode(): name.decode() for code, name in old.known.areas} if old else {}
     for row in rows:
-        code = _prefix(row)
+        code = prefix_of(row)
         if code is None:
             continue
         if not row["gemeente"]:
@@ -283,11 +317,11 @@ def _areas(rows: list[dict[str, str]], old: _Old | None) -> list[tuple[str, str]
 
 def _area_indexes(rows: list[dict[str, str]], areas: list[tuple[str, str]]) -> list[int | None]:
     index = {code: position for position, (code, _name) in enumerate(areas)}
-    prefixes = [_prefix(row) for row in rows]
+    prefixes = [prefix_of(row) for row in rows]
     return [None if prefix is None else index[prefix] for prefix in prefixes]
 
 
-def _prefix(row: dict[str, str]) -> str | None:
+def prefix_of(row: dict[str, str]) -> str | None:
     """Letters of the point's code, which name its municipality; None for a point outside every area."""
     match = re.fullmatch(r"([A-Z]+)[0-9]+", row["code"])
     if match is None or len(row["code"]) > SHORT_NAME_SIZE:
@@ -359,7 +393,7 @@ def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _write(path: Path, data: bytes, secret: bool = False) -> None:
+def write_file(path: Path, data: bytes, secret: bool = False) -> None:
     """Write whole or not at all; a secret is never readable by others, not even while it is written."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
@@ -371,8 +405,10 @@ def _write(path: Path, data: bytes, secret: bool = False) -> None:
     os.replace(temporary, path)
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `region` and its sub-commands to `baken-bench`."""
+def add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add `region` and its sub-commands to `baken-bench`; gives what takes more of them."""
     region = commands.add_parser("region", help="make a region's keys and files, provision its nodes")
     steps = region.add_subparsers(required=True, metavar="STEP")
 
@@ -436,6 +472,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("dir", type=Path, metavar="DIR", help="region folder")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write to")
     parser.set_defaults(run=_run_public)
+    return steps
 
 
 def _run_init(arguments: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ from typing import TextIO
 from baken_hardware.bench import region, standalone
 from baken_hardware.bench.standalone import StandaloneError, Wanted
 from baken_hardware.virtual.ether import Ether
-from baken_hardware.virtual.interpreter import InterpreterError
+from baken_hardware.virtual.interpreter import NODE_HEAP, InterpreterError
 from baken_hardware.virtual.launcher import LaunchError, VirtualNode, board_command
 from baken_hardware.virtual.propagation import Point, load_points
 from baken_hardware.virtual.serial_server import SerialServer
@@ -40,8 +40,7 @@ RESTARTS_S = 30.0
 START_TIMEOUT_S = 30.0
 _FIRMWARE = Path(__file__).resolve().parents[3] / "firmware"
 _LOG_LINES = 12
-# More than a node's (interpreter.NODE_HEAP): the firmware is compiled here as it is imported.
-_HEAP = "512wk"
+_SOURCE_HEAP = "1024wk"  # the board compiles what it imports
 
 
 class VirtualNodeError(Exception):
@@ -115,7 +114,8 @@ async def serve(
 ) -> None:
     """Run the boards in `folders` (flash by code, the first one is the node) until a signal ends it."""
     run_folder = standalone.beside(next(iter(folders.values())), "run")
-    argv, environment = board_command(_FIRMWARE, bits=options.bits, heap=_HEAP)
+    heap = _SOURCE_HEAP if options.from_source else NODE_HEAP
+    argv, environment = board_command(_FIRMWARE, options.bits, heap, options.from_source)
     ended: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -309,6 +309,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--factor", type=_factor, default=1.0, metavar="N", help="run N times as fast as real time (1)")
     add("--seed", type=int, metavar="N", help="repeatable random bytes; for tests, never beside other radios")
     add("--bits", type=int, choices=(32, 64), default=64, help="word size of MicroPython (64)")
+    add("--from-source", action="store_true", help="start from the sources, without the compiler mpy-cross")
     add("--log-frames", action="store_true", help="print every frame: time in ms, sender, hex")
     parser.set_defaults(run=_run)
 

@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
         prog="baken-demo",
         description=_EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Example: baken-demo --headless --out /tmp/merenland",
+        epilog="Examples: baken-demo --headless --out /tmp/merenland\n"
+        "          baken-demo --headless --stations all     (the whole exercise: half an hour or more)",
     )
     made.add_argument("--headless", action="store_true", help="play and check without opening the console")
     made.add_argument(
@@ -57,11 +58,18 @@ def parser() -> argparse.ArgumentParser:
         help="keep summary.json, the pictures of displays and console and all logs in DIR (made if missing)",
     )
     made.add_argument(
+        "--stations",
+        type=plan.stations,
+        default=plan.NODES,
+        metavar="WHICH",
+        help="'all' 45 of the exercise, or codes separated by commas, VR00 among them (default: ten of them)",
+    )
+    made.add_argument(
         "--hours",
         type=float,
-        default=plan.LAST_HOUR,
         metavar="H",
-        help="headless: how many of the 72 hours to play (default %(default)s: all that is checked happens)",
+        help="headless: how many of the 72 hours to play (default: all with --stations all, else "
+        f"{plan.LAST_HOUR:g}, in which most of what is checked happens)",
     )
     made.add_argument(
         "--factor",
@@ -86,10 +94,13 @@ def main(arguments: list[str] | None = None) -> int:
         if options.out is not None:
             _prepare(folder)
         interpreter.find()
+        hours = options.hours or (
+            plan.ALL_HOURS if len(options.stations) > len(plan.NODES) else plan.LAST_HOUR
+        )
         run = (
-            _play(folder, options.hours, options.seed)
+            _play(folder, options.stations, hours, options.seed)
             if headless
-            else _show(folder, options.factor, options.seed)
+            else _show(folder, options.stations, options.factor, options.seed)
         )
         return asyncio.run(_until_told_to_stop(run))
     except (*_EXPECTED, interpreter.InterpreterError) as error:
@@ -124,14 +135,14 @@ async def _until_told_to_stop(run: Coroutine[object, object, int]) -> int:
         return 128 + signal.SIGTERM
 
 
-async def _play(folder: Path, hours: float, seed: int) -> int:
-    steps = plan.make(plan.NODES, hours)
+async def _play(folder: Path, stations: tuple[str, ...], hours: float, seed: int) -> int:
+    steps = plan.make(stations, hours)
     end_s = plan.hours_s(hours)
     timeline = Timeline(plan.hours_s(0), end_s)
     started = time.monotonic()
     displays = Displays(scenario.load_bulletins())
-    async with Stage(folder, plan.NODES, seed=seed, link_seed=plan.LINK_SEED) as stage:
-        timeline.say_now(f"{len(plan.NODES)} nodes, a gateway, a broker and a console start in {folder}")
+    async with Stage(folder, stations, seed=seed, link_seed=plan.LINK_SEED) as stage:
+        timeline.say_now(f"{len(stations)} nodes, a gateway, a broker and a console start in {folder}")
         await _start(stage, displays)
         director = Director(stage, displays)
         ticker = asyncio.create_task(_tick(stage, timeline))
@@ -170,15 +181,15 @@ async def _tick(stage: Stage, timeline: Timeline) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _show(folder: Path, factor: float, seed: int) -> int:
+async def _show(folder: Path, stations: tuple[str, ...], factor: float, seed: int) -> int:
     """The region behind an open console; the exercise is played at `factor` meanwhile."""
     displays = Displays(scenario.load_bulletins())
-    async with Stage(folder, plan.NODES, factor=factor, seed=seed, link_seed=plan.LINK_SEED) as stage:
-        print(f"Veiligheidsregio Merenland starts: {len(plan.NODES)} nodes, gateway, broker ...", flush=True)
+    async with Stage(folder, stations, factor=factor, seed=seed, link_seed=plan.LINK_SEED) as stage:
+        print(f"Veiligheidsregio Merenland starts: {len(stations)} nodes, gateway, broker ...", flush=True)
         await _start(stage, displays)
         director = Director(stage, displays)
         stage.ether.resume()
-        player = asyncio.create_task(director.perform(plan.make(plan.NODES, 72.0)))
+        player = asyncio.create_task(director.perform(plan.make(stations, plan.ALL_HOURS)))
         try:
             desk = Desk(stage)
             process = await asyncio.create_subprocess_exec(*desk.command(scenario.REGION_AUTHORITY, []))

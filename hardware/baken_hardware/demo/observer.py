@@ -33,6 +33,7 @@ class Observer:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_connect = self._client.on_message = None
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Say something at the broker, as anybody with an account there can."""

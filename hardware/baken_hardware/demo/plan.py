@@ -5,6 +5,7 @@ Pure: a plan is a list of steps at virtual times, made from the scenario; the di
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 
 from baken_hardware.demo import scenario
@@ -16,6 +17,7 @@ LINK_SEED = 2  # of the buildings between them, see `baken_hardware.virtual.prop
 PRESET = "MEDIUM_FAST"
 HOP_LIMIT = 3
 LAST_HOUR = 34.0
+ALL_HOURS = 72.0
 
 SILENT_POINT = "RM05"
 READERS = ("OV06", "PZ02", "DH04")  # where somebody stands at the display
@@ -93,6 +95,22 @@ def hours_s(hours: float) -> int:
     return scenario.unix_s(scenario.START) + round(hours * 3600)
 
 
+def stations(which: str) -> tuple[str, ...]:
+    """Codes of the stations that `which` names: `all`, or codes separated by commas. ArgumentTypeError says
+    what is wrong.
+    """
+    known = scenario.load_stations()
+    if which == "all":
+        return known
+    codes = tuple(dict.fromkeys(which.upper().split(",")))
+    strangers = [code for code in codes if code not in known]
+    if strangers:
+        raise argparse.ArgumentTypeError(f"the exercise has no station {', '.join(strangers)}")
+    if scenario.CRISIS_ROOM not in codes:
+        raise argparse.ArgumentTypeError(f"{scenario.CRISIS_ROOM}, the crisis room, must be among them")
+    return codes
+
+
 def make(codes: tuple[str, ...], last_hour: float) -> list[Step]:
     """Steps in order of time, up to `last_hour`; messages of points that are not on stage are left out."""
     steps: list[Step] = [
@@ -101,7 +119,7 @@ def make(codes: tuple[str, ...], last_hour: float) -> list[Step]:
     ]
     for step in list(steps):
         if isinstance(step, Send) and step.bulletin.event == "ALARM":
-            confirming = [code for code in READERS if step.bulletin.is_for(code[:2])]
+            confirming = [code for code in READERS if code in codes and step.bulletin.is_for(code[:2])]
             steps += [Confirm(step.at_s + READING_S, code, step.bulletin) for code in confirming]
     off = (hours_s(22 + 20 / 60), hours_s(24 + 40 / 60))
     for report in scenario.load_reports():

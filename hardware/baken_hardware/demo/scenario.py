@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,6 +74,12 @@ def unix_s(local: str) -> int:
 def local(moment_s: float) -> datetime:
     """Local time of unix seconds."""
     return datetime.fromtimestamp(moment_s, _ZONE)
+
+
+def load_stations() -> tuple[str, ...]:
+    """Codes of all stations: the crisis room's, the points' and the relays'."""
+    with open(POINTS, encoding="utf-8", newline="") as file:
+        return tuple(row["code"] for row in csv.DictReader(file))
 
 
 def load_bulletins() -> list[Bulletin]:

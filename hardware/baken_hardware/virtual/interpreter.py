@@ -35,10 +35,9 @@ from .sources import Archive, machine_archives
 
 MINIMUM = (1, 22)
 
-# What a 32-bit node without PSRAM has for its data, 180 kB, and as much again for the bytecode, which such a
-# board runs frozen from flash but which lies on the heap here. `w` scales by the word: both word sizes hold
-# the same objects.
-NODE_HEAP = "360wk"
+# For a node on a virtual board, where bytecode lies on the heap; a real one may run it frozen from flash. `w`
+# scales by the word: both word sizes hold the same objects.
+NODE_HEAP = "400wk"
 
 # Debian's name of the architecture that runs here with these words.
 _ARCHITECTURES = {

