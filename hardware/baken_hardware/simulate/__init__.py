@@ -8,4 +8,7 @@ channel, in virtual time. `baken-bench simulate` runs it; docs/simulator.md says
     memo       pure functions that are worked out once for all nodes
     scenarios  what happens: bulletins, power cuts, a cut that heals, a liar
     results    figures out of what happened
+    pool       many runs on all cores
+    plots      pictures
+    command    `baken-bench simulate`
 """

@@ -61,8 +61,12 @@ class Map:
 
     def neighbours(self) -> list[set[int]]:
         """Who hears whom, both ways, on the mean."""
-        heard = [{j for j, power in row if power >= self.sensitivity_dbm} for row in self.out]
+        heard = self.hearers()
         return [{j for j in heard[i] if i in heard[j]} for i in range(len(self))]
+
+    def hearers(self) -> list[set[int]]:
+        """Who hears each node on the mean, whether or not it hears them."""
+        return [{j for j, power in row if power >= self.sensitivity_dbm} for row in self.out]
 
     def degree(self) -> float:
         """Mean number of neighbours."""
@@ -98,17 +102,20 @@ def hops(neighbours: list[set[int]], start: int) -> dict[int, int]:
     return found
 
 
-def connected_dominating_set(neighbours: list[set[int]], start: int) -> list[int]:
-    """Greedy: from `start` on, add the covered node with the most uncovered neighbours until all that can be
+def connected_dominating_set(hearers: list[set[int]], start: int) -> list[int]:
+    """Greedy: from `start` on, add the covered node with the most uncovered hearers until all that can be
     reached are covered. Its size is an upper estimate of the fewest transmissions that reach everybody.
     """
-    reachable = set(hops(neighbours, start))
+    reachable = set(hops(hearers, start))
     chosen = [start]
-    covered = {start} | neighbours[start]
+    covered = {start} | hearers[start]
+    waiting = covered - {start}
     while covered < reachable:
-        best = max(sorted(covered - set(chosen)), key=lambda node: len(neighbours[node] - covered))
+        best = max(sorted(waiting), key=lambda node: len(hearers[node] - covered))
         chosen.append(best)
-        covered |= neighbours[best]
+        waiting |= hearers[best] - covered
+        waiting.remove(best)
+        covered |= hearers[best]
     return chosen
 
 

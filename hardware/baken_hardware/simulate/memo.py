@@ -37,7 +37,7 @@ _FUNCTIONS: tuple[tuple[Any, str], ...] = (
 
 
 def remembering(function: Callable[..., Any], limit: int = _LIMIT) -> Callable[..., Any]:
-    """`function`, asked once for the same arguments. What it refuses (RemoteProtocolError) is not remembered."""
+    """`function`, asked once for the same arguments. What it refuses is not remembered."""
     known: dict[tuple[Any, ...], Any] = {}
 
     def remembered(*arguments: Any) -> Any:

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from baken.device.carrier import Carrier, gossip_settings
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard import gossip
-from baken.noticeboard.gossip import Gossip, GossipSettings
+from baken.noticeboard.gossip import Gossip, Learned
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire.messages import PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER
-from baken.wire.modem import Preset, snr_limit_db
-from baken.wire.packet import BROADCAST
+from baken.wire.messages import PRIORITY_ALERT, PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER
+from baken.wire.modem import Preset
 from baken.wire.trust import TrustList
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 CHANNEL = Channel(b"Baken", bytes(range(32, 64)))
 FIRST_NUMBER = 0x4D650000
 _MAX_KNOWN = 95
-_MAX_QUEUED_RECORDS = 32
 
 
 class Station:
@@ -39,7 +37,6 @@ class Station:
         trust: TrustList,
         preset: Preset,
         hop_limit: int,
-        settings: GossipSettings,
         rand: Callable[[int], int],
         is_stock: bool = False,
         is_router: bool = False,
@@ -52,13 +49,11 @@ class Station:
         self.mesh: MeshNode
         self.replica: Replica | None = None
         self.gossip: Gossip | None = None
+        self.carrier: Carrier | None = None
         self._world = world
         self._trust = trust
         self._rand = rand
-        self._settings = settings
         self._store = MemoryStore()
-        self._snr_limit_db = snr_limit_db(preset.modem.spreading_factor)
-        self._queued: dict[tuple[int, int, int, int], int] = {}
         self._config = MeshConfig(
             FIRST_NUMBER + index,
             b"N%d" % index,
@@ -77,13 +72,15 @@ class Station:
         self.is_on = True
         self.offered = None
         self.wake_at = None
-        self._queued = {}
         self.mesh = MeshNode(self._config, self._rand)
         for index in known[:_MAX_KNOWN]:
             self.mesh.nodes.put_contact(FIRST_NUMBER + index, _user(index))
         if not self.is_stock:
             self.replica = Replica(self._trust, self._store)
-            self.gossip = Gossip(self.replica, self._settings, self.mesh.modem.airtime_ms, self._rand, now)
+            settings = gossip_settings(self._config)
+            self.gossip = Gossip(self.replica, settings, self.mesh.modem.airtime_ms, self._rand, now)
+            self.carrier = Carrier(self.mesh, self.gossip, CHANNEL, self.mesh.counters)
+            self.carrier.configure(now)
 
     def stop(self) -> None:
         """Power off."""
@@ -100,8 +97,7 @@ class Station:
 
     def send(self, payload: bytes, now: int, portnum: int, hop_limit: int, want_ack: bool = False) -> None:
         """Broadcast anything as a stock node does."""
-        packet_id = self.mesh.send(portnum, payload, now, hop_limit=hop_limit, want_ack=want_ack)
-        self._world.note_sent(self.index, packet_id, payload if portnum == PRIVATE_APP else b"")
+        self.mesh.send(portnum, payload, now, hop_limit=hop_limit, want_ack=want_ack)
 
     def receive(self, frame: bytes, power_dbm: float, now: int) -> None:
         """A frame from the air."""
@@ -118,7 +114,7 @@ class Station:
 
     def run(self, now: int) -> None:
         """Let both engines say what they have to, until they are quiet."""
-        mesh, board = self.mesh, self.gossip
+        mesh, carrier = self.mesh, self.carrier
         busy = True
         while busy:
             event = mesh.next_event(now)
@@ -127,42 +123,17 @@ class Station:
                 self.offered = event.frame
                 self._world.offer(self, now)
             elif isinstance(event, Received) and event.portnum == PRIVATE_APP:
-                if board is not None:
-                    margin_db = event.snr_db - self._snr_limit_db
-                    board.receive(event.payload, event, margin_db, self._world.unix_s(now), now)
-                else:
+                if carrier is None:
                     self._world.heard_by_stock(self.index, event.payload, now)
-            if board is not None:
-                while (said := board.next_event(now)) is not None:
+                elif carrier.carries(event):
+                    carrier.receive(event, self._world.unix_s(now), now)
+            if carrier is not None:
+                while (said := carrier.next_event(now)) is not None:
                     busy = True
-                    self._obey(said, now)
-
-    def _obey(self, event: object, now: int) -> None:
-        if isinstance(event, gossip.Send):
-            packet_id = self.mesh.send(
-                PRIVATE_APP,
-                event.payload,
-                now,
-                to=BROADCAST,
-                hop_limit=event.hop_limit,
-                hop_start=event.hop_start,
-                want_ack=event.flood,
-            )
-            self._world.note_sent(self.index, packet_id, event.payload, is_served=not event.flood)
-            if event.record_id is not None:
-                if len(self._queued) >= _MAX_QUEUED_RECORDS:
-                    self._queued.clear()
-                self._queued[event.record_id] = packet_id
-        elif isinstance(event, gossip.Refresh):
-            self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
-        elif isinstance(event, gossip.Withdraw):
-            packet_id = self._queued.pop(event.record_id, None)
-            if packet_id is not None:
-                self.mesh.cancel(packet_id)
-        elif isinstance(event, gossip.Refused):
-            self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
-        elif isinstance(event, gossip.Learned):
-            self._world.learned(self.index, event.record_id, now)
+                    if isinstance(said, Learned):
+                        if said.is_life_saving and said.packet is not None:
+                            mesh.hasten_relay(said.packet.sender, said.packet.packet_id, PRIORITY_ALERT)
+                        self._world.learned(self.index, said.record_id, now)
 
 
 def _user(index: int) -> dict[str, object]:

@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baken.crypto.signing import AuthorityKey
-from baken.noticeboard.gossip import GossipSettings, serves, settings_for
-from baken.wire import bulletin
+from baken.mesh import secrets
+from baken.noticeboard.gossip import SERVE_HOP_START, serves
+from baken.wire import bulletin, packet
+from baken.wire.channel import expand_key
+from baken.wire.messages import PRIVATE_APP
 from baken.wire.modem import Preset
 from baken.wire.packet import MAX_HOPS
 from baken.wire.records import DIGEST, TALLY, message_kind
 from baken.wire.trust import Authority, TrustList
 from baken_hardware.simulate.channel import Channel, Transmission
 from baken_hardware.simulate.maps import Map
-from baken_hardware.simulate.station import FIRST_NUMBER, Station
+from baken_hardware.simulate.station import CHANNEL, Station
 from baken_hardware.virtual.air import Modem
 
 START_UNIX_S = 1_799_751_600  # noon of the exercise's first day
@@ -39,6 +42,8 @@ TRUST = TrustList(
 # 216 bytes on the air, as in the facts that the figures are compared with; Cyrillic letters are not squeezed.
 _TEXT_BYTES = 111
 _VALID_S = bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S
+
+_KEY = expand_key(CHANNEL.psk)
 
 _END, _WAKE, _DETECTED, _SCRIPT = range(4)
 
@@ -82,11 +87,8 @@ class World:
         hop_limit: int = MAX_HOPS,
         stock: frozenset[int] = frozenset(),
         tower_routers: bool = True,
-        settings: Callable[[bool], GossipSettings] | None = None,
     ) -> None:
-        """`hop_limit` 1 to 7; `stock`: nodes without a noticeboard; `settings(is_bridge)`: GossipSettings,
-        None for what the node program uses.
-        """
+        """`hop_limit` 1 to 7; `stock`: nodes without a noticeboard."""
         self.now = 0
         self.map = terrain
         self.preset = preset
@@ -109,14 +111,8 @@ class World:
         self.stations: list[Station] = []
         for index in range(len(terrain)):
             is_bridge = tower_routers and index in terrain.towers
-            if settings is not None:
-                chosen = settings(is_bridge)
-            else:
-                chosen = settings_for(modem.airtime_ms, hop_limit, is_bridge)
             self.stations.append(
-                Station(
-                    self, index, TRUST, preset, hop_limit, chosen, self.rand, index in stock, is_bridge
-                )
+                Station(self, index, TRUST, preset, hop_limit, self.rand, index in stock, is_bridge)
             )
         self._sequence = 0
 
@@ -152,8 +148,7 @@ class World:
         self.learned_at[record_id] = {node: self.now}
         station = self.stations[node]
         station.publish(raw, self.now)
-        station.run(self.now)
-        self._plan(station)
+        self.wake(station)
         return record_id
 
     def at(self, when_ms: int, what: Callable[[], object]) -> None:
@@ -178,12 +173,14 @@ class World:
             elif kind == _END:
                 transmission: Transmission = subject
                 sender = stations[transmission.sender]
-                if not transmission.cut_off:
+                if sender.is_on and not transmission.cut_off:
                     sender.mesh.transmitted(now)
                     sender.run(now)
                     self._plan(sender)
                 for reception in self.channel.end(transmission):
                     station = stations[reception.receiver]
+                    if not station.is_on:
+                        continue
                     station.receive(transmission.frame, reception.power_dbm, now)
                     self._plan(station)
             elif kind == _DETECTED:
@@ -194,6 +191,21 @@ class World:
                 subject()
         self.now = until_ms
 
+    def wake(self, station: Station) -> None:
+        """A node was given something to do."""
+        station.run(self.now)
+        self._plan(station)
+
+    def transmit_raw(self, node: int, frame: bytes) -> int:
+        """Put a frame on the air from the place of a node that is off, whoever made it; its airtime in ms."""
+        self.channel.power(node, True)
+        transmission = self.channel.begin(node, frame, self.now)
+        self._push(transmission.end_ms, _END, transmission)
+        airtime_ms = transmission.end_ms - self.now
+        self.spent.by_node_ms[node] += airtime_ms
+        self.spent.airtime_ms["lies"] += airtime_ms
+        return airtime_ms
+
     # --- for stations
 
     def unix_s(self, now: int) -> int:
@@ -203,20 +215,6 @@ class World:
     def offer(self, station: Station, now: int) -> None:
         """The node wants to send: look at the channel first."""
         self._push(now + self._detection_ms, _DETECTED, (station, station.mesh))
-
-    def note_sent(self, node: int, packet_id: int, payload: bytes, is_served: bool = False) -> None:
-        """Remember what a packet is, to tell its frames apart."""
-        key = packet_id.to_bytes(4, "little")
-        key = (FIRST_NUMBER + node).to_bytes(4, "little") + key
-        kind = message_kind(payload) if payload else 0
-        if kind == DIGEST:
-            self._kinds[key] = ("digest", None)
-        elif kind == TALLY:
-            self._kinds[key] = ("tally", None)
-        elif payload:
-            self._kinds[key] = ("served" if is_served else "flood", serves(payload))
-        else:
-            self._kinds[key] = ("background", None)
 
     def learned(self, node: int, record_id: RecordId, now: int) -> None:
         """A node has a record that is new to it."""
@@ -244,7 +242,7 @@ class World:
         transmission = self.channel.begin(station.index, frame, now)
         self._push(transmission.end_ms, _END, transmission)
         airtime_ms = transmission.end_ms - now
-        kind, record_id = self._kinds.get(frame[4:12], ("other", None))
+        kind, record_id = self._kind_of(frame)
         spent = self.spent
         spent.frames[kind] += 1
         spent.airtime_ms[kind] += airtime_ms
@@ -252,6 +250,25 @@ class World:
         spent.by_minute_ms[now // MINUTE_MS, kind] += airtime_ms
         if record_id is not None:
             spent.by_record[record_id] += 1
+
+    def _kind_of(self, frame: bytes) -> tuple[str, RecordId | None]:
+        """What is in a frame, as who has the channel's key can tell; the same of all its relays."""
+        key = frame[4:12]
+        known = self._kinds.get(key)
+        if known is not None:
+            return known
+        heard = packet.decode(frame)
+        data = secrets.read_data(secrets.crypt(_KEY, heard.id, heard.sender, heard.payload))
+        payload = data["payload"] if data is not None and data["portnum"] == PRIVATE_APP else b""
+        kind = message_kind(payload) if payload else 0
+        if kind in (DIGEST, TALLY):
+            found: tuple[str, RecordId | None] = ("digest" if kind == DIGEST else "tally", None)
+        elif payload:
+            found = ("served" if heard.hop_start <= SERVE_HOP_START else "flood", serves(payload))
+        else:
+            found = ("background", None)
+        self._kinds[key] = found
+        return found
 
     def _plan(self, station: Station) -> None:
         due = max(station.deadline(), self.now + 1)
