@@ -20,7 +20,7 @@ from baken.wire.record import Record
 from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
-SERVE_BATCH = const(4)  # records served for one digest
+SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _STRONG_DB = const(20)  # a link this far above its limit answers first
@@ -136,6 +136,7 @@ class Gossip:
         self._airtime_ms = airtime_ms
         self._rand = rand
         self._trickle = Trickle(settings.imin_ms, settings.imax_ms, settings.k, rand, now, settings.growth)
+        self._trickle.hurry(now)  # who was off has missed things
         self._events = []
         self._scheduled = {}  # record id -> due ms
         self._floods = []  # record ids waiting to be flooded, most urgent first
@@ -251,6 +252,8 @@ class Gossip:
         if self._scheduled.pop(record_id, None) is None:
             self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
+            if packet.hop_start <= SERVE_HOP_START and self._may_serve(record_id, now):
+                self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
         self._trickle.reset(now)
         self._lonely.learned(now)
@@ -271,7 +274,7 @@ class Gossip:
         """
         strength = min(max(int(margin_db), 0), _NEAR_DB)
         longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
-        return longest - self._rand(3 * longest // 10 + 1) + self._rand(airtime // 4 + 1)
+        return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)
@@ -310,7 +313,7 @@ class Gossip:
         self._lonely.heard(sender, peer, bool(missing), now)
         richer = self.replica.lacks(peer)
         if richer:
-            self._trickle.reset(now)
+            self._trickle.hurry(now)
         if missing:
             self._serve(
                 [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
@@ -368,13 +371,14 @@ class Gossip:
         time.
         """
         last = self._served.get(record_id)
-        if last is None or now - last[0] > self.settings.imax_ms:
+        if last is None:
             return True
-        return now - last[0] >= self.settings.imin_ms // 4 << min(last[1], 8)
+        pause = min(self.settings.imin_ms // 4 << min(last[1], 8), self.settings.imax_ms)
+        return now - last[0] >= pause
 
     def _remember_served(self, record_id, now):
         last = self._served.pop(record_id, None)
-        times = last[1] + 1 if last and now - last[0] <= self.settings.imax_ms else 0
+        times = last[1] + 1 if last and now - last[0] <= 2 * self.settings.imax_ms else 0
         while len(self._served) >= SERVED_MEMORY:
             del self._served[min(self._served, key=lambda old: self._served[old][0])]
         self._served[record_id] = (now, times)
