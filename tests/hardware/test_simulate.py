@@ -10,6 +10,7 @@ import pytest
 
 from baken.wire.modem import preset_named
 from baken_hardware.bench import cli
+from baken_hardware.bench.measure import Options, mesh
 from baken_hardware.simulate import maps, memo, scenarios
 from baken_hardware.simulate.channel import Channel
 from baken_hardware.simulate.maps import Map
@@ -196,3 +197,30 @@ def test_two_processes_find_what_one_finds(tmp_path: Path):
         told = json.loads(file.read_text())
         found.append([{**one, "node_hours_per_s": 0} for one in told["seeds"]])
     assert found[0] == found[1]
+
+
+def test_the_measure_has_a_row_for_each_line_of_its_table():
+    """Tiny maps: the figures are not looked at, only that each is one."""
+    played = mesh.groups(Options(quick=True))
+    tiny = [
+        replace(
+            group,
+            plans=tuple(
+                replace(plan, nodes=25, degree=9, bulletins=1, gap_s=300, idle_s=900)
+                if plan.scenario not in ("power", "region")
+                else replace(plan, nodes=10, bulletins=1, idle_s=900)
+                for plan in group.plans[:1]
+            ),
+        )
+        for group in played
+    ]
+    runs = {group.name: [scenarios.run(plan) for plan in group.plans] for group in tiny}
+    found = mesh.rows_of(tiny, runs)
+    measures = {row.measure for row in found}
+    assert {"delivered", "t95", "t100", "slowest bulletin", "simulation speed"} <= measures
+    assert {row.scenario for row in found if row.measure == "t95"} == {
+        "1000 nodes, LongFast",
+        "1000 nodes, MediumFast",
+    }
+    assert all(math.isfinite(row.value) for row in found)
+    json.dumps([row.value for row in found])
