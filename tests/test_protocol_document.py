@@ -238,6 +238,7 @@ def test_languages_states_priorities_and_needs_are_those_of_the_code():
         ("draft", "**DRAFT**"),
         ("heartbeat", "**HEARTBEAT**"),
         ("report", "**REPORT**"),
+        ("emergency", "A point's node makes the record"),
         ("answer", "**ANSWER**"),
         ("amendment", "**TRUST**"),
         ("digest", "**DIGEST**"),
@@ -334,6 +335,12 @@ def test_the_draft_is_the_condition_of_the_status():
     assert status.decode_draft(_hex("draft")).text == told.text
     assert status.text_capacity(status.MAX_SEEN) == 94
     assert _table("**DRAFT**", "offset")[-1][3] == "at most 94 bytes"
+
+
+def test_the_draft_of_a_report_is_what_its_annotations_say():
+    assert report.decode_draft(_hex("emergency")) == (b"Twee gewonden bij trap 3.", b"F", True)
+    assert report.encode_draft(b"Twee gewonden bij trap 3.", b"F", True) == _hex("emergency")
+    assert _table("A point's node makes the record", "offset")[-1][3] == f"1 to {report.MAX_TEXT} bytes"
 
 
 def test_the_heartbeat_is_what_its_annotations_say():

@@ -38,7 +38,8 @@ exit codes
 _ANSWER_EPILOG = """\
 An answer acknowledges the report: the point's display says that it was received, and shows the text. Without
 a TEXT it only acknowledges. Nothing acknowledges by itself: do it when a person has seen the report.
-The text is sealed, only that point can read it.
+The text is sealed, only that point can read it. With a POINT alone it is a message to that point that
+belongs to no report.
 
 exit codes
   0  the broker has it (or no --broker: it is kept here)
@@ -48,6 +49,7 @@ exit codes
 examples
   baken-console answer ... OV06/3 "Ambulance onderweg, circa 12 min."
   baken-console answer ... OV06/3
+  baken-console answer ... PZ03 "Watertank komt 13:00."
 """
 _PUBLISH_EPILOG = """\
 For what `baken-bench region revoke`, `add` and `rollover` write. A record that is not rightly signed, or is
@@ -84,10 +86,15 @@ def add_commands(
     listed = add("reports", "print the emergency reports", _REPORTS_EPILOG, run_reports)
     listed.add_argument("--json", action="store_true", help="one JSON list; times are ISO 8601 with zone")
     answer = add("answer", "answer or acknowledge an emergency report", _ANSWER_EPILOG, run_answer)
-    answer.add_argument("report", metavar="POINT/NUMBER", help="which one: OV06/3")
+    answer.add_argument(
+        "report", metavar="POINT/NUMBER", help="which one: OV06/3; or a point: OV06 (then with a TEXT)"
+    )
     answer.add_argument("text", nargs="?", default="", metavar="TEXT", help=f"at most {MAX_TEXT} bytes")
     answer.add_argument(
         "--valid", metavar="TIME", help="how long the point shows it: 30m, 6h or 6u, 2d (24h)"
+    )
+    answer.add_argument(
+        "--exercise", action="store_true", help="marks a message to a point (an answer: as its report)"
     )
     beat = add(
         "heartbeat",
@@ -143,13 +150,13 @@ def report_fields(row: ReportRow, calendar: Calendar) -> dict[str, Any]:
 
 
 def run_answer(arguments: argparse.Namespace, place: Place) -> int:
-    """Answer one report."""
+    """Answer one report, or write to a point."""
 
     def make(now_s: int) -> list[bytes]:
         place.desk.absorb(now_s)
         valid_s = parse_duration(arguments.valid) if arguments.valid else VALID_S
-        row = place.desk.mail.find(arguments.report)
-        return [place.desk.mail.answer(row.key[0], row.key[1], arguments.text, now_s, valid_s)]
+        point, ref = place.desk.mail.addressee(arguments.report)
+        return [place.desk.mail.answer(point, ref, arguments.text, now_s, valid_s, arguments.exercise)]
 
     return _publish(arguments, place, make, arguments.report)
 

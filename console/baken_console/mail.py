@@ -151,12 +151,16 @@ class Mail:
             )
         return tuple(sorted(rows, key=lambda row: row.rank))
 
-    def find(self, text: str) -> ReportRow:
-        """The report that people call `OV06/3`; MailError when there is none."""
+    def addressee(self, text: str) -> ReportKey:
+        """(number of the point, number of the report) of what people call `OV06/3`; 0 for the report where
+        they name a point alone. MailError when there is none.
+        """
         code, slash, number = text.partition("/")
+        if not slash:
+            return point_number(self.region, code.upper()), 0
         for row in self.reports():
-            if slash and row.code.upper() == code.upper() and number == str(row.key[1]):
-                return row
+            if row.code.upper() == code.upper() and number == str(row.key[1]):
+                return row.key
         raise MailError(f"there is no report {text!r} here; write POINT/NUMBER, such as OV06/3")
 
     # --- writing
@@ -174,6 +178,8 @@ class Mail:
         data = text.strip().encode()
         if len(data) > answer_wire.MAX_TEXT:
             raise MailError(f"text is {len(data)} bytes, limit {answer_wire.MAX_TEXT}")
+        if not ref and not data:
+            raise MailError(f"a message to point {self._code(point)} needs a text")
         exercise = report[0].exercise if report is not None else exercise
         shared = self._shared_key(point)
         if shared is None:

@@ -4,6 +4,7 @@ Differences are found by trying the import, never by asking for a platform's nam
 """
 
 import hashlib
+import sys
 from binascii import crc32 as _crc32
 
 try:
@@ -13,6 +14,22 @@ except ImportError:
     def const(value):
         """Return the value; MicroPython's compiler folds it into the bytecode instead."""
         return value
+
+
+try:
+    from gc import mem_free  # noqa: F401
+
+    def unload(*names: str) -> None:
+        """Forget modules that were needed for a moment, so that their memory can be used again."""
+        for name in names:
+            parent, _, last = name.rpartition(".")
+            if sys.modules.pop(name, None) is not None:
+                delattr(sys.modules[parent], last)
+
+except ImportError:
+
+    def unload(*names: str) -> None:
+        """Keep the modules: there is memory enough."""
 
 
 TYPE_CHECKING = const(False)

@@ -112,10 +112,27 @@ def test_an_answer_that_is_too_long_or_to_nothing_is_refused_with_the_limit(room
         room.desk.mail.answer(number, 1, "x" * 143, T0)
     with pytest.raises(MailError, match="no report OV06/9"):
         room.desk.mail.answer(number, 9, "Komt.", T0)
-    for text in ("OV06", "OV06/2", "XX/1", "1/OV06", ""):
+    for text in ("OV06/2", "XX/1", "1/OV06", "OV06/"):
         with pytest.raises(MailError, match="POINT/NUMBER"):
-            room.desk.mail.find(text)
-    assert room.desk.mail.find("ov06/1").key == (number, 1)
+            room.desk.mail.addressee(text)
+    for text in ("XX01", ""):
+        with pytest.raises(MailError, match="has no point"):
+            room.desk.mail.addressee(text)
+    assert room.desk.mail.addressee("ov06/1") == (number, 1)
+
+
+def test_a_message_to_a_point_belongs_to_no_report_and_acknowledges_none(room):
+    come_in(room)
+    point, ref = room.desk.mail.addressee("ov06")
+    assert (point, ref) == (room.region.point("OV06").number, 0)
+    raw = room.desk.mail.answer(point, ref, "Watertank komt 13:00.", T0, exercise=True)
+    made = answer.decode(raw)
+    assert (made.point, made.ref, made.exercise) == (point, 0, True)
+    assert opened_at_point(room, raw) == "Watertank komt 13:00."
+    room.desk.absorb(T0)
+    assert room.desk.mail.reports()[0].waits
+    with pytest.raises(MailError, match="message to point OV06 needs a text"):
+        room.desk.mail.answer(point, ref, " ", T0)
 
 
 def test_the_text_of_a_report_is_neither_in_the_journal_nor_in_the_clear_on_disk(tmp_path):

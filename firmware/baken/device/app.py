@@ -334,10 +334,13 @@ class Node:
         try:
             if report.is_draft(payload):
                 text, priority, exercise = report.decode_draft(payload)
-                if not self._open_letterbox().write(text, priority, exercise, now):
+                name = self._open_letterbox().write(text, priority, exercise, now)
+                if name is None:
                     self._count("reports-full")
                     self._api.notify("te veel noodmeldingen wachten / too many reports wait", LEVEL_ERROR)
-                self._redraw.set()
+                else:
+                    self._panel.show_letter(name, now)
+                    self._redraw.set()
             else:
                 self._reporter.draft(status.decode_draft(payload), now)
         except RemoteProtocolError as error:

@@ -93,14 +93,17 @@ class Letterbox:
     # --- writing
 
     def write(self, text, priority, exercise, now):
-        """A person at the point reports; False when too many still wait (MAX_REPORTS_OF_POINT)."""
+        """A person at the point reports; the letter's name, or None when too many still wait
+        (MAX_REPORTS_OF_POINT).
+        """
         if len([1 for own in self._own if not self._acknowledgement(own)]) >= MAX_REPORTS_OF_POINT:
-            return False
-        self._own.append(self._name(_Own(0, 0, 0, priority, exercise, text)))
+            return None
+        own = self._name(_Own(0, 0, 0, priority, exercise, text))
+        self._own.append(own)
         self._forget_oldest()
         self._keep()
         self._retry_at = now
-        return True
+        return own.name
 
     def overtaken(self, seq):
         """A report of this point with number `seq` exists: later ones have higher numbers, whatever the flash

@@ -127,8 +127,8 @@ class Panel:
         self._turn_at = now + TURN_MS
 
     def show_letter(self, name, now):
-        """An answer has just come in: show it, unless somebody is choosing."""
-        if self._menu is None and name is not None:
+        """An answer has just come in, or a report was handed in: show it, unless somebody is choosing."""
+        if self._menu is None:
             self._thanks = None
             self._place = name
             self._page = 0
@@ -252,19 +252,17 @@ class Panel:
         self._turn_at = self._now + MENU_MS
 
     def _send_report(self, text):
-        """Somebody has confirmed an emergency report: the newest letter is what comes on the display."""
+        """Somebody has confirmed an emergency report: it comes on the display."""
         if self.letterbox is None:
             self.letterbox = self.open_letterbox()
-        before = [letter.name for letter in self._letters()]
         exercise = any([notice.is_exercise for notice in self._replica.notices.values()])
-        if not self.letterbox.write(text, b"F", exercise, self._now):
+        name = self.letterbox.write(text, b"F", exercise, self._now)
+        if name is None:
             from baken.device.letter_pages import full_view
 
             self._thanks = full_view(self._shared())
-            return
-        for letter in self._letters():
-            if letter.name not in before:
-                self._place = letter.name
+        else:
+            self._place = name
 
     def _draw_board(self, notices):
         if not notices:

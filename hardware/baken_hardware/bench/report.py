@@ -1,7 +1,8 @@
-"""`baken-bench report`: a person at a support point tells the crisis room how it is, with a laptop on the
-node's port.
+"""`baken-bench report` and `emergency`: a person at a support point tells the crisis room how it is, or calls
+for help, with a laptop on the node's port.
 
-The node completes the report, numbers and signs it and sends it out: the laptop needs no key.
+The node completes, numbers and signs what it is handed, seals a call for help, and sends it out: the laptop
+needs no key.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import serial
 from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
-from baken.wire import status, stream
+from baken.wire import report, status, stream
 from baken.wire.errors import LocalProtocolError
 from baken.wire.status import NEEDS, PRIORITIES, STATES, Status
 
@@ -30,6 +31,15 @@ class ReportError(Exception):
 
 def send(port: str | Path, draft: Status) -> int:
     """Hand `draft` to the node on `port`; the node's number once it has confirmed. ReportError otherwise."""
+    return _hand_over(port, status.encode_draft(draft))
+
+
+def send_emergency(port: str | Path, text: str, priority: bytes = b"F", exercise: bool = False) -> int:
+    """Hand the node on `port` an emergency report, as `send` does a status."""
+    return _hand_over(port, report.encode_draft(text.encode(), priority, exercise))
+
+
+def _hand_over(port: str | Path, payload: bytes) -> int:
     packet_id = secrets.randbelow(0xFFFFFFFE) + 1
     try:
         with serial.Serial(str(port), 115200, timeout=0.05, exclusive=True) as link:
@@ -38,7 +48,7 @@ def send(port: str | Path, draft: Status) -> int:
             node_num = answers.wait(lambda answer: answer.my_info.my_node_num, "say who it is")
             packet = mesh_pb2.MeshPacket(to=node_num, id=packet_id, want_ack=True)
             packet.decoded.portnum = portnums_pb2.PortNum.PRIVATE_APP
-            packet.decoded.payload = status.encode_draft(draft)
+            packet.decoded.payload = payload
             link.write(_framed(mesh_pb2.ToRadio(packet=packet)))
             answers.wait(lambda answer: answer.queueStatus.mesh_packet_id == packet_id, "take the report")
             link.write(_framed(mesh_pb2.ToRadio(disconnect=True)))
@@ -76,7 +86,7 @@ def _framed(message: mesh_pb2.ToRadio) -> bytes:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `report` to `baken-bench`."""
+    """Add `report` and `emergency` to `baken-bench`."""
     parser = commands.add_parser(
         "report",
         help="report a support point's condition through its node",
@@ -98,6 +108,30 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--text", default="", help=f"at most {status.text_capacity(status.MAX_SEEN)} bytes")
     parser.add_argument("--exercise", action="store_true", help="marks the report as part of an exercise")
     parser.set_defaults(run=_run)
+    parser = commands.add_parser(
+        "emergency",
+        help="send an emergency report (noodmelding) through a support point's node",
+        description="Hands the node on PORT an emergency report. The node seals it to the crisis room, so "
+        "that nobody else can read it, and repeats it until somebody there has acknowledged it; its display "
+        "shows the acknowledgement and the answer.",
+        epilog="Example: baken-bench emergency /dev/ttyUSB0 'MED 1 persoon pijn op de borst, hoofdingang.'",
+    )
+    parser.add_argument("port", metavar="PORT", help="serial port of the node")
+    parser.add_argument("text", metavar="TEXT", help=f"what is needed, at most {report.MAX_TEXT} bytes")
+    parser.add_argument("--priority", default="F", choices=_words(PRIORITIES), help="Routine to Flash (F)")
+    parser.add_argument("--exercise", action="store_true", help="marks the report as part of an exercise")
+    parser.set_defaults(run=_run_emergency)
+
+
+def _run_emergency(arguments: argparse.Namespace) -> int:
+    try:
+        node_num = send_emergency(
+            arguments.port, arguments.text, arguments.priority.encode(), arguments.exercise
+        )
+    except LocalProtocolError as error:
+        raise ReportError(str(error)) from error
+    print(f"node !{node_num:08x} has taken the emergency report and sends it until it is acknowledged")
+    return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -140,7 +140,7 @@ async def _play(folder: Path, stations: tuple[str, ...], hours: float, seed: int
     end_s = plan.hours_s(hours)
     timeline = Timeline(plan.hours_s(0), end_s)
     started = time.monotonic()
-    displays = Displays(scenario.load_bulletins())
+    displays = Displays(scenario.load_bulletins(), scenario.load_letters())
     async with Stage(folder, stations, seed=seed, link_seed=plan.LINK_SEED) as stage:
         timeline.say_now(f"{len(stations)} nodes, a gateway, a broker and a console start in {folder}")
         await _start(stage, displays)
@@ -151,8 +151,9 @@ async def _play(folder: Path, stations: tuple[str, ...], hours: float, seed: int
             await director.run_until((end_s - plan.hours_s(0)) * 1000)
             await director.settle()
             listing = await director.desk.list(wait_s=10)
+            reports = await director.desk.reports(wait_s=10)
             await director.desk.screenshot(folder / "console.svg")
-            summary = Verdict(director, steps, listing).summary()
+            summary = Verdict(director, steps, listing, reports).summary()
         finally:
             ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -183,7 +184,7 @@ async def _tick(stage: Stage, timeline: Timeline) -> None:
 
 async def _show(folder: Path, stations: tuple[str, ...], factor: float, seed: int) -> int:
     """The region behind an open console; the exercise is played at `factor` meanwhile."""
-    displays = Displays(scenario.load_bulletins())
+    displays = Displays(scenario.load_bulletins(), scenario.load_letters())
     async with Stage(folder, stations, factor=factor, seed=seed, link_seed=plan.LINK_SEED) as stage:
         print(f"Veiligheidsregio Merenland starts: {len(stations)} nodes, gateway, broker ...", flush=True)
         await _start(stage, displays)

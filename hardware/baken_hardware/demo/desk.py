@@ -61,6 +61,21 @@ class Desk:
             return []
         return [self.sent[name] for name in bulletin.references if name in self.sent]
 
+    async def reports(self, wait_s: float) -> list[dict[str, Any]]:
+        """The emergency reports, as `baken-console reports --json` tells them."""
+        said = await self.run(scenario.REGION_AUTHORITY, ["reports", "--json", "--wait", str(wait_s)])
+        return json.loads(said)
+
+    async def answer(self, to: str, text: str, wait_s: float) -> None:
+        """Answer report `to` (OV06/1), or write to point `to` (OV06)."""
+        arguments = ["answer", to, text, "--exercise", "--wait", str(wait_s)]
+        await self.run(scenario.REGION_AUTHORITY, arguments)
+
+    async def beat(self, period_min: int, wait_s: float) -> None:
+        """Send a heartbeat."""
+        arguments = ["heartbeat", "--period", str(period_min), "--wait", str(wait_s)]
+        await self.run(scenario.REGION_AUTHORITY, arguments)
+
     def parts(self, bulletin: Bulletin) -> int:
         """In how many parts the bulletin travels."""
         capacity = text_capacity(bulletin.areas, self._references(bulletin))

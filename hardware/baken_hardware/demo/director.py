@@ -8,13 +8,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from baken.wire.records import BULLETIN, STATUS
+from baken.wire.records import BULLETIN, HEARTBEAT, STATUS
 from baken_hardware.bench.report import ReportError
 from baken_hardware.bench.report import send as send_report
 from baken_hardware.demo import forger, scenario
+from baken_hardware.demo.correspondence import Correspondence
 from baken_hardware.demo.desk import Desk, DeskError
 from baken_hardware.demo.observer import Observer
-from baken_hardware.demo.plan import Confirm, Forge, Outage, Send, Step, SwitchOff, SwitchOn, Tell
+from baken_hardware.demo.plan import (
+    BEAT_HOURS,
+    Answer,
+    Beat,
+    Call,
+    Confirm,
+    Forge,
+    Outage,
+    Send,
+    Step,
+    SwitchOff,
+    SwitchOn,
+    Tell,
+)
 from baken_hardware.demo.scenario import CRISIS_ROOM, Bulletin
 from baken_hardware.demo.stage import Stage
 from baken_hardware.demo.witness import Displays, NodeLog, RecordId, held_on_flash
@@ -74,12 +88,19 @@ class Director:
         self.outage_records: set[RecordId] = set()
         self.forged_at: set[str] = set()
         self.observer = Observer(stage.broker_port, self.region.id)
+        self.beats: set[RecordId] = set()
+        self.is_live = False
         self._outage_from: set[RecordId] | None = None
         self._packet_id = 1000
-        self._live = False
+        self.letters = Correspondence(self)
 
     def close(self) -> None:
         self.observer.close()
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the broker is down."""
+        return self._outage_from is not None
 
     async def play(self, steps: list[Step], say: Callable[[int, str], None]) -> None:
         """Carry out the steps in order of time."""
@@ -92,7 +113,7 @@ class Director:
         """Carry the steps out while time goes by itself, for somebody who watches; a step that fails is
         left.
         """
-        self._live = True
+        self.is_live = True
         for step in steps:
             while self.stage.ether.now_ms < self._ms(step.at_s):
                 await asyncio.sleep(_LOOK_S)
@@ -112,7 +133,7 @@ class Director:
     async def settle(self) -> None:
         """At the end: let the last frames and cables finish."""
         await self.run_until(self.stage.ether.now_ms + _SETTLE_MS)
-        await self._until(
+        await self.until(
             lambda: not self.missing_at_broker(), "the broker lacks records that the gateway's node holds"
         )
 
@@ -127,6 +148,12 @@ class Director:
             return await self._send(step.bulletin)
         if isinstance(step, Tell):
             return await self._tell(step)
+        if isinstance(step, Call):
+            return await self.letters.call(step.letter)
+        if isinstance(step, Answer):
+            return await self.letters.answer(step.letter)
+        if isinstance(step, Beat):
+            return await self._beat()
         if isinstance(step, Confirm):
             return await self._confirm(step)
         if isinstance(step, Forge):
@@ -145,18 +172,17 @@ class Director:
         return await self._restore()
 
     async def _send(self, bulletin: Bulletin) -> str:
-        is_outage = self._outage_from is not None
         now_ms = self.stage.ether.now_ms
-        key = await self.desk.send(bulletin, 0 if is_outage else BROKER_WAIT_S)
+        key = await self.desk.send(bulletin, 0 if self.is_outage else BROKER_WAIT_S)
         self.sent[bulletin.id] = Sent(bulletin, key, self.desk.parts(bulletin), now_ms)
         made = f"{bulletin.id} {bulletin.event} signed as {key[0]}/{key[1]} by {bulletin.authority}"
-        if is_outage:
+        if self.is_outage:
             return f"{made}, waits in the console for the broker"
         await self._wait_on_air(self.sent[bulletin.id])
         return f"{made} and sent"
 
     async def _wait_on_air(self, sent: Sent) -> None:
-        await self._until(
+        await self.until(
             lambda: sent.record_ids <= held_on_flash(self.stage.flash(CRISIS_ROOM)),
             f"{sent.bulletin.id} did not reach the gateway's node",
         )
@@ -176,10 +202,10 @@ class Director:
             signed.update(item for item in log.update().statuses() - before if item[1] == number)
             return bool(signed)
 
-        await self._until(is_signed, f"{report.code} did not sign its status")
+        await self.until(is_signed, f"{report.code} did not sign its status")
         self.told[max(signed)] = report.id
-        await self._pass(_STATUS_TRAVELS_MS)
-        if self._outage_from is None and not self._live:
+        await self.pass_time(_STATUS_TRAVELS_MS)
+        if not self.is_outage and not self.is_live:
             await self._follow(max(signed))
         state, people = report.draft.state.decode(), report.draft.people
         return f"{report.id} STATUS of {report.code}: {state}, {people} people"
@@ -187,12 +213,30 @@ class Director:
     async def _follow(self, record_id: RecordId) -> None:
         """Wait until a STATUS is at the broker, and look whether the console shows it."""
         name = self.told[record_id]
-        await self._until(lambda: record_id in self.observer.records, f"{name} did not reach the broker")
+        await self.until(lambda: record_id in self.observer.records, f"{name} did not reach the broker")
         listing = await self.desk.list(wait_s=BROKER_WAIT_S)
         code = self.region.point_by_number(record_id[1])
         for row in listing["points"]:
             if code is not None and row["code"] == code.code and (row["seq"] or 0) >= record_id[2]:
                 self.told_at_console.add(record_id)
+
+    async def _beat(self) -> str:
+        """The open console sends heartbeats by itself."""
+        if self.is_live:
+            return "the console sends a heartbeat"
+        log = self.logs[CRISIS_ROOM]
+        before = {item.record_id for item in log.update().learned}
+        await self.desk.beat(60 * BEAT_HOURS, BROKER_WAIT_S)
+        new: set[RecordId] = set()
+
+        def is_there() -> bool:
+            learned = {item.record_id for item in log.update().learned} - before
+            new.update(item for item in learned if item[0] == HEARTBEAT)
+            return bool(new)
+
+        await self.until(is_there, "the heartbeat did not reach the gateway's node")
+        self.beats |= new
+        return f"heartbeat {max(new)[2]}"
 
     async def _confirm(self, step: Confirm) -> str:
         """The volunteer waits until the bulletin is on the display, and presses long."""
@@ -203,7 +247,7 @@ class Director:
                 self.stage.ether.press(step.code, "long")
                 self.confirmed.append((step.code, step.bulletin.id))
                 return f"{step.bulletin.id} read and confirmed by the volunteer of {step.code}"
-            await self._pass(_LOOK_MS)
+            await self.pass_time(_LOOK_MS)
         raise PlayError(f"{step.bulletin.id} was not on the display of {step.code}")
 
     async def _forge(self, bulletin: Bulletin) -> str:
@@ -222,7 +266,7 @@ class Director:
         for _ in range(_FORGERS_ATTEMPTS):
             self._packet_id += 1
             self.stage.ether.inject(forger.frame(self.region, raw, self._packet_id), point=near)
-            await self._pass(_FORGERS_PAUSE_MS)
+            await self.pass_time(_FORGERS_PAUSE_MS)
             if sum(log.update().refused.values()) > before:
                 return True
         return False
@@ -236,7 +280,8 @@ class Director:
                 await self.desk.run(sent.bulletin.authority, ["list", "--json", "--wait", str(BROKER_WAIT_S)])
                 await self._wait_on_air(sent)
                 during |= sent.record_ids
-        await self._until(
+        during |= await self.letters.deliver_kept()
+        await self.until(
             lambda: during <= self.observer.records, "records made during the outage are not at the broker"
         )
         self.outage_records = during
@@ -244,10 +289,10 @@ class Director:
 
     # --- inside
 
-    async def _pass(self, time_ms: int) -> None:
+    async def pass_time(self, time_ms: int) -> None:
         """Let so much virtual time go by."""
         until_ms = self.stage.ether.now_ms + time_ms
-        if not self._live:
+        if not self.is_live:
             await self.stage.ether.run_until(until_ms)
         while self.stage.ether.now_ms < until_ms:
             await asyncio.sleep(_POLL_S)
@@ -259,7 +304,7 @@ class Director:
                 if sent.record_ids <= held:
                     sent.held.add(code)
 
-    async def _until(self, condition: Callable[[], bool], complaint: str) -> None:
+    async def until(self, condition: Callable[[], bool], complaint: str) -> None:
         """Wait, in wall time, for a program outside virtual time; time may go on a little for cables and
         timers.
         """

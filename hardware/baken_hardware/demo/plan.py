@@ -9,7 +9,7 @@ import argparse
 from dataclasses import dataclass
 
 from baken_hardware.demo import scenario
-from baken_hardware.demo.scenario import Bulletin, Report
+from baken_hardware.demo.scenario import Bulletin, Letter, Report
 
 # The crisis room's gateway, two towers and a point in every direction; PZ02 is three hops away.
 NODES = ("VR00", "RL1", "RL4", "OV06", "DH04", "MW01", "ZL01", "PZ01", "PZ02", "RM05")
@@ -22,6 +22,7 @@ ALL_HOURS = 72.0
 SILENT_POINT = "RM05"
 READERS = ("OV06", "PZ02", "DH04")  # where somebody stands at the display
 READING_S = 55
+BEAT_HOURS = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,29 @@ class Tell:
 
     at_s: int
     report: Report
+
+
+@dataclass(frozen=True)
+class Call:
+    """The people at a point call for help over the cable of their node."""
+
+    at_s: int
+    letter: Letter
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The crisis room answers a call for help, or writes to a point; somebody there reads and confirms it."""
+
+    at_s: int
+    letter: Letter
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The crisis room sends a heartbeat."""
+
+    at_s: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +111,7 @@ class Restore:
     at_s: int
 
 
-Step = Send | Tell | Confirm | Forge | SwitchOff | SwitchOn | Outage | Restore
+Step = Send | Tell | Call | Answer | Beat | Confirm | Forge | SwitchOff | SwitchOn | Outage | Restore
 
 
 def hours_s(hours: float) -> int:
@@ -126,6 +150,10 @@ def make(codes: tuple[str, ...], last_hour: float) -> list[Step]:
         is_off = report.code == SILENT_POINT and off[0] <= report.sent_s < off[1]
         if report.code in codes and not is_off:
             steps.append(Tell(report.sent_s, report))
+    for letter in scenario.load_letters():
+        if letter.code in codes:
+            steps.append((Answer if letter.is_answer else Call)(letter.sent_s, letter))
+    steps += [Beat(hours_s(hour)) for hour in range(1, round(ALL_HOURS), BEAT_HOURS)]
     if SILENT_POINT in codes:
         steps += [SwitchOff(off[0], SILENT_POINT), SwitchOn(off[1], SILENT_POINT)]
     steps += [Outage(hours_s(27.5)), Restore(hours_s(28.5))]

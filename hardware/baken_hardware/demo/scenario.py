@@ -66,6 +66,21 @@ class Report:
     draft: Status
 
 
+@dataclass(frozen=True)
+class Letter:
+    """One NOODMELDING of point `code`, or one ANTWOORD of the crisis room to it (`is_answer`): only those two
+    can read it. `ref`: the message that an answer answers.
+    """
+
+    id: str
+    sent_s: int
+    code: str
+    is_answer: bool
+    ref: str
+    priority: str
+    text: str
+
+
 def unix_s(local: str) -> int:
     """Unix seconds of a local ISO time without zone."""
     return int(datetime.fromisoformat(local).replace(tzinfo=_ZONE).timestamp())
@@ -84,15 +99,21 @@ def load_stations() -> tuple[str, ...]:
 
 def load_bulletins() -> list[Bulletin]:
     """All bulletins in the order in which they are sent, the forged one too."""
-    return [_bulletin(row) for row in _rows("bulletins.jsonl")]
+    return [_bulletin(row) for row in load_rows("bulletins.jsonl")]
 
 
 def load_reports() -> list[Report]:
-    """All STATUS messages in order; emergency reports and answers are other kinds of record."""
-    return [_report(row) for row in _rows("status.jsonl") if row["type"] == "STATUS"]
+    """All STATUS messages in order."""
+    return [_report(row) for row in load_rows("status.jsonl") if row["type"] == "STATUS"]
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def load_letters() -> list[Letter]:
+    """All emergency reports and answers in order; what is needed stands before a report's text, as a code."""
+    return [_letter(row) for row in load_rows("status.jsonl") if row["type"] != "STATUS"]
+
+
+def load_rows(name: str) -> list[dict[str, Any]]:
+    """What stands in a file of the exercise, a dictionary a line."""
     with open(FOLDER / name, encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
 
@@ -128,3 +149,16 @@ def _report(row: dict[str, Any]) -> Report:
     draft.power_hours = row["power_hours"]
     draft.water_l = row["water_l"]
     return Report(row["id"], unix_s(row["sent"]), row["from"], draft)
+
+
+def _letter(row: dict[str, Any]) -> Letter:
+    is_answer = row["type"] == "ANTWOORD"
+    return Letter(
+        id=row["id"],
+        sent_s=unix_s(row["sent"]),
+        code=row["to"] if is_answer else row["from"],
+        is_answer=is_answer,
+        ref=row["ref"],
+        priority=row["priority"],
+        text=" ".join((*row["needs"], row["text"])),
+    )

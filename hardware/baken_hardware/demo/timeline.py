@@ -90,6 +90,13 @@ class Timeline:
             f"read: {summary['read']['confirmed']} bulletins confirmed by volunteers, "
             f"{summary['read']['at_console']} known in the console"
         )
+        for row in summary["reports"]:
+            took = _time(row["seconds_to_crisis_room"])
+            say(f"{row['id']} NOODMELDING of {row['point']}: {took} to the crisis room")
+        for row in summary["answers"]:
+            say(f"{row['id']} ANTWOORD to {row['to']}: {_time(row['seconds_to_display'])} to the display")
+        beats = summary["heartbeats"]
+        say(f"heartbeats: {beats['sent']}, the newest held by {beats['held']} nodes")
         say(
             f"outage: {outage['records_during']} records made during it, "
             f"{outage['at_broker_afterwards']} at the broker"
@@ -107,3 +114,7 @@ class Timeline:
         days = "ma di wo do vr za zo".split()
         moment = scenario.local(at_s)
         return f"{days[moment.weekday()]} {moment:%H:%M}"
+
+
+def _time(seconds: float | None) -> str:
+    return "never came" if seconds is None else f"{seconds:.1f} s"

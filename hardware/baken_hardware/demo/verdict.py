@@ -11,6 +11,7 @@ from typing import Any
 from baken.wire.records import BULLETIN, STATUS
 from baken_hardware.demo import scenario
 from baken_hardware.demo.director import Director, Sent, status_ids
+from baken_hardware.demo.letter_verdict import LetterVerdict
 from baken_hardware.demo.plan import Forge, Restore, Step
 from baken_hardware.demo.scenario import CRISIS_ROOM
 from baken_hardware.demo.witness import Learned, RecordId, held_on_flash
@@ -34,13 +35,20 @@ class Delivery:
 
 
 class Verdict:
-    """`summary()` after the play of `steps`. `listing`: what the console lists at the end."""
+    """`summary()` after the play of `steps`. `listing` and `reports`: what the console lists at the end."""
 
-    def __init__(self, director: Director, steps: list[Step], listing: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        director: Director,
+        steps: list[Step],
+        listing: dict[str, Any],
+        reports: list[dict[str, Any]],
+    ) -> None:
         self._director = director
         self._played = {type(step) for step in steps}
         self._stage = director.stage
         self._listing = listing
+        self._reports = reports
         self._areas = {point.code: point.area for point in director.region.points}
         self._area_codes = {area.index: area.code for area in director.region.areas}
         self.failures: list[str] = []
@@ -71,6 +79,7 @@ class Verdict:
             "virtual_hours": round(self._stage.ether.now_ms / 3_600_000, 2),
         }
         summary["read"] = self._read()
+        summary |= LetterVerdict(self._director, self.failures).summary(self._reports)
         self._check_displays()
         self._check_logs()
         summary["failures"] = self.failures

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from baken.wire.records import STATUS
-from baken_hardware.demo.scenario import Bulletin
+from baken_hardware.demo.scenario import Bulletin, Letter
 from baken_hardware.virtual.reader import Reader
 
 WIDTH = 250
@@ -23,6 +24,7 @@ _STRIDE = (WIDTH + 7) // 8
 # The last text line holds the clock: without it most pictures repeat, and need to be read once only.
 _CLOCK_ROWS = 14
 _SHORTEST_FRAGMENT = 12
+_TELLING_FRAGMENT = 20  # letters of a sealed text that nobody else writes by chance
 _MARGIN_FONTS = ("bold11", "bold13")  # of the title bar and of the lines below the rule
 _CHECKED = "GECONTROLEERD"
 _EXERCISE = "OEFENING"
@@ -34,10 +36,18 @@ RecordId = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Page:
-    """What a picture says: its running text, and everything else on it."""
+    """What a picture says: its running text, everything else on it, and which letters of which sealed texts
+    (id of the message, first, behind the last).
+    """
 
     body: str
     rest: str
+    letters: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The first word of the bar."""
+        return self.rest.partition(" ")[0]
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,11 @@ class Learned:
 class Eyes:
     """Reads pictures. `see` tells which part of which bulletin one shows."""
 
-    def __init__(self, bulletins: list[Bulletin]) -> None:
+    def __init__(self, bulletins: list[Bulletin], letters: list[Letter]) -> None:
         self._reader = Reader()
         self._pages: dict[bytes, Page] = {}
         self._texts = [(bulletin, " ".join(bulletin.text.split())) for bulletin in bulletins]
+        self._sealed = [(letter.id, " ".join(letter.text.split())) for letter in letters]
 
     def page(self, picture: bytes) -> Page:
         """The words of a picture; the clock is left out."""
@@ -66,8 +77,12 @@ class Eyes:
             lines = self._reader.read(picture, WIDTH, HEIGHT)
             body = [line for line in lines if line.font not in _MARGIN_FONTS]
             rest = [line for line in lines if line.font in _MARGIN_FONTS]
-            self._pages[key] = Page(_joined(body), _joined(rest))
+            self._pages[key] = Page(_joined(body), _joined(rest), self._letters(_joined(lines)))
         return self._pages[key]
+
+    def words(self, picture: bytes) -> str:
+        """Everything on a picture, the last line too."""
+        return self._reader.words(picture, WIDTH, HEIGHT)
 
     def see(self, page: Page) -> tuple[Bulletin, int, int] | None:
         """The bulletin whose text contains the page's, with the range of letters; None when there is none."""
@@ -78,6 +93,28 @@ class Eyes:
             if at >= 0:
                 return bulletin, at, at + len(page.body)
         return None
+
+    def _letters(self, words: str) -> tuple[tuple[str, int, int], ...]:
+        """The longest piece of each sealed text that stands in `words`, if it is long enough to tell."""
+        found = []
+        for name, text in self._sealed:
+            match = SequenceMatcher(None, text, words, autojunk=False).find_longest_match()
+            if match.size >= min(_TELLING_FRAGMENT, len(text)):
+                found.append((name, match.a, match.a + match.size))
+        return tuple(found)
+
+
+@dataclass
+class Sighting:
+    """An emergency report or answer under one title on one display: which of its letters were read, when it
+    was seen first, and when all of it had been seen.
+    """
+
+    read: set[int] = field(default_factory=set)
+    first_ms: int = 0
+    whole_ms: int | None = None
+    is_checked: bool = True
+    is_marked: bool = True
 
 
 @dataclass
@@ -90,13 +127,15 @@ class Display:
     pictures: int = 0
     unchecked: set[str] = field(default_factory=set)
     unmarked: set[str] = field(default_factory=set)
+    letters: dict[tuple[str, str], Sighting] = field(default_factory=dict)  # by id of the message and title
 
 
 class Displays:
     """All displays of the region; `look` is the ether's `on_picture`."""
 
-    def __init__(self, bulletins: list[Bulletin]) -> None:
-        self.eyes = Eyes(bulletins)
+    def __init__(self, bulletins: list[Bulletin], letters: list[Letter]) -> None:
+        self.eyes = Eyes(bulletins, letters)
+        self._lengths = {letter.id: len(" ".join(letter.text.split())) for letter in letters}
         self.by_code: dict[str, Display] = defaultdict(Display)
         self.latest: dict[str, bytes] = {}
 
@@ -106,6 +145,7 @@ class Displays:
         display.pictures += 1
         self.latest[code] = picture
         page = self.eyes.page(picture)
+        self._note_letters(t_ms, display, page)
         seen = self.eyes.see(page)
         if seen is None:
             return
@@ -119,6 +159,16 @@ class Displays:
         letters.update(range(start, end))
         if bulletin.id not in display.shown_ms and _covers(letters, bulletin):
             display.shown_ms[bulletin.id] = t_ms
+
+    def _note_letters(self, t_ms: int, display: Display, page: Page) -> None:
+        for name, start, end in page.letters:
+            sighting = display.letters.setdefault((name, page.title), Sighting(first_ms=t_ms))
+            sighting.read.update(range(start, end))
+            sighting.is_checked &= _CHECKED in page.rest
+            sighting.is_marked &= _EXERCISE in page.rest
+            # The space at which two lines or pages part is on neither.
+            if sighting.whole_ms is None and len(sighting.read) >= self._lengths[name] - 1:
+                sighting.whole_ms = t_ms
 
 
 class NodeLog:

@@ -8,10 +8,15 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, frames, heap, mesh
+from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, frames, heap, mesh, mixed
 from baken_hardware.virtual.interpreter import InterpreterError
 
-MEASURES: dict[str, Measure] = {"frames": frames.rows, "heap": heap.rows, "mesh": mesh.rows}
+MEASURES: dict[str, Measure] = {
+    "frames": frames.rows,
+    "heap": heap.rows,
+    "mixed": mixed.rows,
+    "mesh": mesh.rows,
+}
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 
 
