@@ -36,7 +36,6 @@ class Group:
 def groups(options: Options) -> list[Group]:
     """What is played."""
     seeds = (1,) if options.quick else (1, 2)
-    degrees = (16,) if options.quick else (8, 16)
     bulletins = 2 if options.quick else 4
 
     def many(plan: Plan, numbers: tuple[int, ...] = seeds) -> tuple[Plan, ...]:
@@ -45,7 +44,7 @@ def groups(options: Options) -> list[Group]:
     found = []
     for preset in (LONG, MEDIUM):
         plans: tuple[Plan, ...] = ()
-        for degree in degrees:
+        for degree in (8, 16):
             plans += many(Plan(nodes=1000, degree=degree, preset=preset, bulletins=bulletins))
         found.append(Group(f"1000 nodes, {TITLES[preset]}", plans))
     small = seeds if options.quick else (1, 2, 3, 4)
