@@ -22,6 +22,7 @@ MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(4)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
+_LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
@@ -90,6 +91,18 @@ class Learned(Record):
         self.packet = packet
 
 
+class Repeated(Record):
+    """A packet brings a report or an answer that is held already, because somebody still waits for the
+    answer: it is worth as much as a new one. A Refresh of it comes before this.
+    """
+
+    __slots__ = ("packet", "record_id")
+
+    def __init__(self, record_id, packet):
+        self.record_id = record_id
+        self.packet = packet
+
+
 class GossipSettings(Record):
     """Times in ms. `k` 0 for bridges (towers, routers); `flood_hops`: hop limit of a flood (1 to 7)."""
 
@@ -125,6 +138,7 @@ class Gossip:
         self._trickle = Trickle(settings.imin_ms, settings.imax_ms, settings.k, rand, now, settings.growth)
         self._events = []
         self._scheduled = {}  # record id -> due ms
+        self._floods_due = set()  # those of them that are to be flooded, not served
         self._floods = []  # record ids waiting to be flooded, most urgent first
         self._flood_at = now
         self._served = {}  # record id -> (last ms, times)
@@ -193,7 +207,7 @@ class Gossip:
         return due
 
     def next_event(self, now):
-        """Send, Refresh, Withdraw, Refused, Learned or None."""
+        """Send, Refresh, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
         if self._trickle.deadline() <= now and self._trickle.poll(now):
@@ -207,6 +221,10 @@ class Gossip:
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
                 raw = self.replica.get(record_id)
+                if record_id in self._floods_due:
+                    self._floods_due.discard(record_id)
+                    self.spread(record_id, now)
+                    return self._flood(now) if self._flood_at <= now else None
                 if raw is not None:
                     self._remember_served(record_id, now)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
@@ -218,23 +236,56 @@ class Gossip:
         outcome = self.replica.receive_record(payload, unix_s)
         if outcome.state == REFUSED:
             self._events.append(Refused(packet, outcome.cause))
+            if outcome.cause == "answered":
+                self._answer_again(payload, now)
             return
         record_id = outcome.record_id
-        if self._scheduled.pop(record_id, None) is None:
-            self._events.append(Withdraw(record_id))
+        is_flood = packet.hop_start > SERVE_HOP_START
+        if is_flood or record_id not in self._floods_due:
+            self._floods_due.discard(record_id)
+            if self._scheduled.pop(record_id, None) is None and record_id[0] not in _LETTERS:
+                self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
+            self._hear_repeated(record_id, packet, now)
             return
         self._trickle.reset(now)
         if packet.hop_limit == 0:
-            if packet.hop_start > SERVE_HOP_START:
-                self._events.append(
-                    Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
-                )
+            if is_flood:
+                self._refresh(record_id, packet)
             else:
+                if record_id[0] in _LETTERS:
+                    self._floods_due.add(record_id)
                 self._schedule(
                     record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
                 )
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
+
+    def _refresh(self, record_id, packet):
+        """The hops of a flood are spent here: it goes on with fresh ones."""
+        self._events.append(
+            Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
+        )
+
+    def _hear_repeated(self, record_id, packet, now):
+        """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
+        the answers go on over any number of hops each time, as often as they might be served.
+        """
+        if record_id[0] not in _LETTERS or packet.hop_start <= SERVE_HOP_START:
+            return
+        if self._may_serve(record_id, now):
+            self._remember_served(record_id, now)
+            if packet.hop_limit == 0:
+                self._refresh(record_id, packet)
+            self._events.append(Repeated(record_id, packet))
+
+    def _answer_again(self, payload, now):
+        """Flood the answer to a report that is still repeated, unless another is faster."""
+        report = decode_header(payload)
+        record_id = self.replica.letters.answer_id(report.origin, report.seq)
+        if record_id is not None and record_id not in self._scheduled and self._may_serve(record_id, now):
+            airtime = self._airtime(self.replica.get(record_id))
+            self._schedule(record_id, now + airtime + self._rand(4 * airtime))
+            self._floods_due.add(record_id)
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)

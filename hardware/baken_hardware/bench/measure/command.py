@@ -8,10 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, frames, heap
+from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, emergency, frames, heap
 from baken_hardware.virtual.interpreter import InterpreterError
 
-MEASURES: dict[str, Measure] = {"frames": frames.rows, "heap": heap.rows}
+MEASURES: dict[str, Measure] = {"frames": frames.rows, "heap": heap.rows, "emergency": emergency.rows}
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 
 
