@@ -13,10 +13,9 @@ from typing import Any
 from _region import NOON_S
 from meshtastic.protobuf import mesh_pb2
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig, MqttSettings
-from baken.mesh.events import ClientRecord, Received, Transmit
+from baken.mesh.events import ClientRecord, ClientText, Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import gossip
 from baken.noticeboard.link import LinkSession
@@ -82,7 +81,7 @@ class StockEnd:
                     continue
             self.api.receive_bytes(frame(payload), now)
         while (event := self.api.next_event(now)) is not None:
-            assert isinstance(event, ClientRecord)  # a stock radio does nothing with it
+            assert isinstance(event, (ClientRecord, ClientText)), event  # it keeps neither
 
     def join_mqtt(self, settings: MqttSettings) -> None:
         """Set the MQTT module, as a client would."""

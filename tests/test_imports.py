@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import upy_process
 
+from baken.wire.squeeze import squeeze
 from baken_hardware.virtual.compiled import compiled
 
 _FIRMWARE = upy_process.ROOT / "firmware"
@@ -91,6 +92,26 @@ def test_every_firmware_module_can_be_imported_on_its_own_on_micropython(bits: i
         if done.returncode or done.stdout:
             failures.append(f"{module}: {done.stdout.strip().splitlines()[-1:]}")
     assert not failures
+
+
+def test_a_board_forgets_the_model_and_the_phrases_once_a_text_is_read(bits: int):
+    program = """
+import gc, sys
+from baken.wire import content
+texts = ((content.SQUEEZED, bytes.fromhex("%s")), (content.PHRASE, bytes((0, 255))))
+for turn in range(2):
+    gc.collect()
+    before = gc.mem_alloc()
+    for text in texts:
+        print(len(content.unpack(*text)))
+    gc.collect()
+    print(gc.mem_alloc() - before < 600 or turn == 0)
+print(len([name for name in sys.modules if "squeeze" in name or "phrases" in name]))
+"""
+    squeezed = squeeze(b"De stroom is uit in heel Dalfsen.").hex()
+    path = (compiled(_BAKEN.parent), *upy_process.PATH[1:])
+    done = upy_process.run(bits, "-c", program % squeezed, path=path)
+    assert done.stdout.split() == ["33", "62", "True", "33", "62", "True", "0"], done.stdout
 
 
 def _loaded_by(statement: str) -> set[str]:

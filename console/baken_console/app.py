@@ -44,6 +44,7 @@ from baken_console.widgets.bulletin_table import BulletinTable
 from baken_console.words import Words
 from baken_gateway.mqtt_link import BrokerAddress
 from baken_gateway.store import StoreError
+from baken_gateway.texts import ANY
 
 HERE = Path(__file__).parent
 REFRESH_S = 0.5
@@ -267,8 +268,9 @@ class ConsoleApp(App[int]):
         self.refresh_board(force=True)
 
     def say(self, text: str, to: int, channel: int) -> None:
-        """Ask a gateway to send a text; ChatError when it cannot be."""
-        self.chatbox.send(text, to, self.now_s(), channel)
+        """Ask a gateway, or the radio here, to send a text; ChatError when it cannot be."""
+        sender = self.feed.text_sender if self.feed is not None else ANY
+        self.chatbox.send(text, to, self.now_s(), channel, sender)
         if self.feed is not None:
             self.feed.wake()
         self.refresh_board(force=True)

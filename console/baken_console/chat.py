@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from baken.wire.packet import BROADCAST
 from baken_console import model
-from baken_console.chatbox import Chatbox
+from baken_console.chatbox import OWN_RADIO, Chatbox
 from baken_console.privacy import Sighting, sightings
 from baken_gateway import texts
 from baken_gateway.region import Region
@@ -14,13 +14,17 @@ from baken_gateway.texts import Fate, Request, Text
 
 CHANNEL = "channel"
 WAITING = "waiting"  # no gateway has taken it yet
+WAITING_HERE = "waiting-radio"  # the radio on this computer has not
+TAKEN_HERE = "taken-radio"  # it is about to
 LATE = "late"  # nor will one: it is older than an hour
 HEARD = ""  # not sent from here
 
 
 @dataclass(frozen=True)
 class Line:
-    """One text. `state`: HEARD, WAITING, LATE or one of `texts.STATES`; `by`: who acknowledged it."""
+    """One text. `state`: HEARD, WAITING, WAITING_HERE, TAKEN_HERE, LATE or one of `texts.STATES`; `by`: who
+    acknowledged it.
+    """
 
     time_s: int
     sender: str
@@ -64,13 +68,13 @@ def conversations(box: Chatbox, now_s: int) -> tuple[Conversation, ...]:
         if not text.direct and text.channel_name:
             titles[name] = f"#{plain(text.channel_name)}"
         found.setdefault(name, []).append(_heard(text, fate_of.get(text.key), box))
-    for request_id, (_gateway, request) in box.requests.items():
+    for request_id, (gateway, request) in box.requests.items():
         fate = box.fates.get(request_id)
         if fate is not None and fate.text in box.texts:
             continue
         name = conversation_name(request.to, request.channel)
         about.setdefault(name, (request.to, request.channel))
-        found.setdefault(name, []).append(_asked(request, fate, box, now_s))
+        found.setdefault(name, []).append(_asked(request, gateway == OWN_RADIO, fate, now_s))
     made = []
     for name, lines in found.items():
         to, channel = about[name]
@@ -158,8 +162,11 @@ def _heard(text: Text, fate: Fate | None, box: Chatbox) -> Line:
     )
 
 
-def _asked(request: Request, fate: Fate | None, box: Chatbox, now_s: int) -> Line:
+def _asked(request: Request, here: bool, fate: Fate | None, now_s: int) -> Line:
+    """A request that is no text yet; `here`: the radio on this computer is to send it."""
     late = now_s - request.time_s > texts.REQUEST_LIFE_S
     state = fate.state if fate else LATE if late else WAITING
+    if here:
+        state = {WAITING: WAITING_HERE, texts.TAKEN: TAKEN_HERE}.get(state, state)
     reason = plain(fate.reason) if fate else ""
     return Line(request.time_s, plain(request.console), plain(request.text), True, False, state, reason)

@@ -16,6 +16,7 @@ from baken_gateway import texts, topics, views
 from baken_gateway.region import Region
 from baken_gateway.texts import ANY, Fate, Request, Text
 
+OWN_RADIO = "own-radio"  # the "gateway" of a request for the radio on this computer: never published
 MAX_OWN = 200  # requests made here that are remembered
 MAX_KNOWN = 1024  # of each kind at the broker
 MAX_NODES = 64  # of gateways
@@ -127,7 +128,8 @@ class Chatbox:
             gateway, request = self.requests[request_id]
             below = f"text-request/{gateway}/{request_id}"
             if (
-                not self.is_at_broker(request_id)
+                gateway != OWN_RADIO
+                and not self.is_at_broker(request_id)
                 and below not in self._in_flight
                 and unix_s - request.time_s <= texts.REQUEST_LIFE_S
                 and self._published.get(below, 0) < MAX_PUBLISHED

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from baken_console.chatbox import Chatbox
+from baken_console.chatbox import OWN_RADIO, Chatbox
 from baken_console.connection import CONNECTED, CONNECTING, DOWN, Connection
 from baken_console.desk import Desk
 from baken_console.radio_feed import RadioFeed
@@ -22,6 +22,7 @@ from baken_console.receipts import BulletinKey
 from baken_gateway import topics
 from baken_gateway.bridge import MqttReplica
 from baken_gateway.mqtt_link import BrokerAddress, MqttTask
+from baken_gateway.texts import ANY
 
 GATEWAY_ROLE = "gateway/"
 MAX_IDS = 16  # one computer leaves at most this many names of each role at the broker
@@ -52,7 +53,7 @@ class Feed:
             self.joined = MqttReplica(desk.region, desk.replica, store, console_name(role), texts=chatbox)
             self.task = MqttTask(self.joined, address, clock, self._from_broker, self._changed)
         if port is not None:
-            self.radio = RadioFeed(desk, store, port, clock, self._from_radio, self._changed)
+            self.radio = RadioFeed(desk, store, port, clock, self._from_radio, self._changed, chatbox)
             self.radio.offer_made()
         self._store = store
         self._on_change = on_change
@@ -64,7 +65,7 @@ class Feed:
 
     async def run(self) -> None:
         """Until cancelled."""
-        tasks = [task.run() for task in (self.task, self.radio and self.radio.task) if task is not None]
+        tasks = [joined.run() for joined in (self.task, self.radio) if joined is not None]
         await asyncio.gather(*tasks)
 
     def wake(self) -> None:
@@ -73,6 +74,26 @@ class Feed:
             self.task.wake()
         if self.radio is not None:
             self.radio.offer_made()
+            self.radio.wake_texts()
+
+    @property
+    def text_sender(self) -> str:
+        """Who is to send a text that is asked for now: any gateway at the broker while there is one, else the
+        radio on this computer.
+        """
+        if self.radio is None:
+            return ANY
+        if self.joined is None or self.task is None:
+            return OWN_RADIO
+        online = [name for name, is_on in self.joined.online.items() if is_on]
+        has_gateway = self.task.is_connected and any(name.startswith(GATEWAY_ROLE) for name in online)
+        return OWN_RADIO if self.radio.can_send_texts and not has_gateway else ANY
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether the texts that the broker holds, or the radio has kept for us, are here."""
+        from_radio = self.radio is not None and self.radio.has_texts
+        return from_radio if self.joined is None else self.joined.synced
 
     def publish(self, raw: bytes) -> None:
         """A record that is not a bulletin was made here and is in the desk's replica: let it go out."""

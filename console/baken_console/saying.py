@@ -12,7 +12,7 @@ from typing import Any
 from baken.wire.packet import BROADCAST
 from baken_console import chat
 from baken_console.chat import Conversation, Line
-from baken_console.chatbox import Chatbox, ChatError
+from baken_console.chatbox import OWN_RADIO, Chatbox, ChatError
 from baken_console.feed import Feed, console_name
 from baken_console.moments import Calendar
 from baken_console.place import Place
@@ -31,22 +31,26 @@ and it is sent within an hour or not at all. For what people must know, send a b
 
 exit codes
   0  sent, and passed on or acknowledged (with --wait 0: kept here, or at the broker)
-  1  something needed is missing: region, broker, data folder
+  1  something needed is missing: region, broker or port, data folder
   2  the text has an error: too long, empty, no such point; nothing was asked
   3  it looks like personal data; nothing was asked (--anyway asks after all)
   4  asked, and within --wait seconds no more is known
-  5  a gateway has told that it failed or was refused; the reason is printed
+  5  gateway or radio have told that it failed or was refused; the reason is printed
+
+With --port and no --broker the radio on this computer sends it, Baken node or any Meshtastic device; with
+both a gateway does, unless --gateway own-radio says otherwise.
 
 examples
   baken-console say ... --to OV06 "Water komt om 15:00."
   baken-console say ... --to '!12345678' --wait 60 "Hoeveel dekens?"
   baken-console say ... --to channel "Test van de crisisruimte."
+  baken-console say --region merenland --port /dev/ttyUSB0 --to OV06 "Water komt om 15:00."
 """
 _TEXTS_EPILOG = """\
 Texts of people with a Meshtastic app and of consoles, the oldest first. None of them is verified.
 
 exit codes
-  0  printed      1  something needed is missing      4  printed, but the broker was out of reach
+  0  printed      1  something needed is missing      4  printed, but broker or radio were out of reach
 """
 
 
@@ -58,12 +62,15 @@ def add_commands(
         "say",
         parents=[common],
         help="send a text message over the mesh",
-        description="Ask a gateway to send a text message, and wait for what becomes of it.",
+        description="Ask a gateway, or the radio on --port, to send a text message, and wait for what "
+        "becomes of it.",
         epilog=_SAY_EPILOG,
         formatter_class=formatter,
     )
     say.add_argument("--to", required=True, metavar="WHO", help="POINT, !NODENUM or channel")
-    say.add_argument("--gateway", default=texts.ANY, metavar="ID", help="which gateway sends it (any)")
+    say.add_argument(
+        "--gateway", default=texts.ANY, metavar="ID", help="which gateway sends it (any), or own-radio"
+    )
     say.add_argument("--wait", type=float, default=DEFAULT_SAY_WAIT_S, metavar="N", help="seconds (10)")
     say.add_argument("--anyway", action="store_true", help="send what looks like personal data")
     say.add_argument("--json", action="store_true", help="the result as one JSON object")
@@ -93,8 +100,10 @@ def run_say(arguments: argparse.Namespace, place: Place) -> int:
     to = chat.addressee(arguments.to, region)
     if to is None:
         return _fail(f"--to is {arguments.to!r}, must be a point's code, !NODENUM or channel", WRONG)
-    if place.broker is None:
-        return _fail("no broker: say --broker HOST:PORT, a gateway must send the text", FAILED)
+    if not place.is_joined:
+        return _fail("no broker and no port: say --broker HOST:PORT or --port DEVICE to send it", FAILED)
+    if arguments.gateway == OWN_RADIO and place.port is None:
+        return _fail("no radio here: say --port DEVICE, or another --gateway", FAILED)
     words = Words("en")
     seen = chat.private_sightings(arguments.text, region)
     for one in seen:
@@ -112,9 +121,9 @@ def run_say(arguments: argparse.Namespace, place: Place) -> int:
 
 async def _say(arguments: argparse.Namespace, place: Place, to: int) -> int:
     box = make_chatbox(place)
-    assert place.broker is not None
-    request_id = box.send(arguments.text.strip(), to, place.clock.unix_s(), gateway=arguments.gateway)
-    feed = Feed(place.desk, place.store, place.broker, place.clock, "t", lambda: None, chatbox=box)
+    gateway = arguments.gateway if place.broker is not None else OWN_RADIO
+    request_id = box.send(arguments.text.strip(), to, place.clock.unix_s(), gateway=gateway)
+    feed = _feed(place, box)
 
     def is_final() -> bool:
         fate = box.fates.get(request_id)
@@ -123,7 +132,7 @@ async def _say(arguments: argparse.Namespace, place: Place, to: int) -> int:
     async with feed.running():
         await feed.reached(is_final, arguments.wait)
         at_broker = box.is_at_broker(request_id)
-        if not at_broker and feed.problem:
+        if feed.problem and not (is_final() if gateway == OWN_RADIO else at_broker):
             print(f"baken-console: {feed.name}: {feed.problem}", file=sys.stderr)
     fate = box.fates.get(request_id)
     state = fate.state if fate else "asked" if at_broker else "kept"
@@ -165,18 +174,22 @@ def run_texts(arguments: argparse.Namespace, place: Place) -> int:
             alert = "ALERT " if line.alert else ""
             when = calendar.brief(line.time_s, now_s)
             print(f"{when:>9}  {one.title} | {line.sender}: {alert}{line.text}{state}")
-    return UNCONFIRMED if place.broker is not None and not synced else OK
+    return UNCONFIRMED if place.is_joined and not synced else OK
 
 
 async def _bring_up_to_date(arguments: argparse.Namespace, place: Place, box: Chatbox) -> bool:
-    if place.broker is None:
+    if not place.is_joined:
         return False
-    feed = Feed(place.desk, place.store, place.broker, place.clock, "t", lambda: None, chatbox=box)
+    feed = _feed(place, box)
     async with feed.running():
-        synced = await feed.reached(lambda: feed.synced, arguments.wait)
+        synced = await feed.reached(lambda: feed.has_texts, arguments.wait)
         if not synced:
             print(f"baken-console: {feed.name}: {feed.problem or 'no answer yet'}", file=sys.stderr)
     return synced
+
+
+def _feed(place: Place, box: Chatbox) -> Feed:
+    return Feed(place.desk, place.store, place.broker, place.clock, "t", lambda: None, place.port, box)
 
 
 def _in_order(found: tuple[Conversation, ...]) -> list[tuple[Conversation, Line]]:

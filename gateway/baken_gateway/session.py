@@ -381,6 +381,10 @@ class NodeSession:
             self.proxy.from_radio(message.mqttClientProxyMessage)
         elif kind == "packet" and self.state == READY:
             return self._receive_packet(message.packet, unix_s, now)
+        elif kind == "packet" and self.texts is not None and message.packet.decoded.portnum != ROUTING_APP:
+            # A radio that has not noticed that its last client went hands out the texts it kept for it as
+            # soon as the port is open, before it hears our question, and only once.
+            self.texts.receive_packet(message.packet, self.node_num or 0, self.nodes, unix_s, now)
         return []
 
     def _complete(self, config_id: int, now: int) -> None:

@@ -7,9 +7,14 @@ import pytest
 from _region import NOON_S, make_region
 from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
+from baken.noticeboard.link import LinkSession
+from baken.noticeboard.replica import Replica
+from baken.noticeboard.store import MemoryStore
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST
+from baken.wire.stream import frame
 from baken_gateway import texts, views
+from baken_gateway.session import STARTING, NodeSession
 from baken_gateway.text_desk import ANSWER_MS, OUTCOME_MS, TextDesk
 from baken_gateway.texts import Fate, Request, Text
 
@@ -394,6 +399,26 @@ def test_a_kill_at_any_write_loses_no_text_and_sends_no_request_twice(region):
         if not killed:
             break
     assert kill_at > 15
+
+
+def test_a_text_that_a_radio_hands_out_before_it_is_asked_is_kept(region):
+    """It kept it for a client that went without a word, and takes the next one for that client."""
+    desk = TextDesk(region, Store(), "gw1", random.Random(1).randrange)
+    replica = Replica(region.trust, MemoryStore())
+    session = NodeSession(LinkSession(replica), random.Random(2).randrange, texts=desk)
+    session.open(0)
+    said = mesh_pb2.FromRadio()
+    setattr(said.packet, "from", OTHER)
+    said.packet.to, said.packet.id, said.packet.rx_time = BROADCAST, 7, NOON_S
+    said.packet.decoded.portnum, said.packet.decoded.payload = TEXT, b"Wij zijn met zes"
+    assert session.receive(frame(said.SerializeToString()), NOON_S, 10) == []
+    assert session.state == STARTING
+    desk.tick(NOON_S, 20, True)
+    publish = desk.next_publish()
+    assert publish is not None
+    below, payload = publish
+    kept = texts.decode_text(below.removeprefix("text/"), payload)
+    assert (kept.sender, kept.text, kept.time_s) == (OTHER, "Wij zijn met zes", NOON_S)
 
 
 def test_a_broker_that_has_lost_its_memory_gets_texts_and_fates_back(region):

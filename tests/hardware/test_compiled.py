@@ -66,9 +66,17 @@ def test_an_error_names_the_file_and_the_line_of_the_source(firmware: Path, bits
     assert 'File "baken/part.py", line 3, in fail\nValueError: 7\n' in done.stderr
 
 
-def test_a_source_that_does_not_compile_is_named_and_nothing_is_left(firmware: Path):
-    (firmware / "baken" / "part.py").write_text("def fail(:\n")
-    with pytest.raises(CompileError, match=r"part\.py does not compile"):
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("def fail(:\n", r"baken\.part does .*line 1"),
+        ("match 1:\n    case 1:\n        pass\n", r"part\.py does "),
+    ],
+    ids=["no-python", "newer-python"],
+)
+def test_a_source_that_does_not_compile_is_named_and_nothing_is_left(firmware: Path, source: str, named: str):
+    (firmware / "baken" / "part.py").write_text(source)
+    with pytest.raises(CompileError, match=named):
         compiled.compiled(firmware)
     assert not list(firmware.parent.glob("cache/baken/*"))
 

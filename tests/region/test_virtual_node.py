@@ -4,98 +4,27 @@ TCP, and another implementation of Meshtastic on its UDP ports.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue
 import random
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import serial
+from _brokers import free_port
 from _foreign import ForeignNode
 from _region import make_region
 from _vectors import from_hex, rows
-from meshtastic.protobuf import mesh_pb2
+from _virtual_node import BIN, LIMIT_S, Client, doors, meshtastic, virtual_node, wait_for_nodes
+from meshtastic.protobuf import admin_pb2
 
-from baken.wire import messages, protobuf, stream
+from baken.wire import messages, modem, protobuf
+from baken.wire.channel import DEFAULT_KEY, channel_hash
 from baken.wire.packet import BROADCAST, low_byte
 
-BIN = Path(sys.executable).parent
-LIMIT_S = 60.0
-FACTOR = "10"  # mesh seconds in a real one, so that nobody waits half a minute for a NodeInfo
 FOREIGN = 0x5EED_0042
-WITHOUT_NODES = 69420  # the special want_config_id that leaves out the other nodes
-
-
-class Running:
-    """The command while it runs; `values` is what it printed before `ready`."""
-
-    def __init__(self, process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
-        self.process = process
-        self.said: list[str] = []
-        self._lines = lines
-        self.values = self._read_until_ready()
-
-    def number(self, name: str = "node") -> int:
-        return int(self.values[name].split()[0].removeprefix("!"), 16)
-
-    def port(self, name: str) -> int:
-        return int(self.values[name].rpartition(":")[2])
-
-    def end(self, how: int = signal.SIGTERM) -> int:
-        """Send a signal; the exit status."""
-        self.process.send_signal(how)
-        return self.process.wait(LIMIT_S)
-
-    def _read_until_ready(self) -> dict[str, str]:
-        while True:
-            line = self._lines.get(timeout=LIMIT_S)
-            self.said.append(line)
-            if line == "ready":
-                return dict(said.split(": ", 1) for said in self.said[:-1])
-            assert line, f"ended before it was ready: {self.said}"
-
-
-@contextlib.contextmanager
-def virtual_node(folder: Path, *options: str) -> Iterator[Running]:
-    """Start the command, wait for `ready`, and end it."""
-    process = subprocess.Popen(
-        [BIN / "baken-bench", "virtual-node", "--flash", folder / "flash", "--factor", FACTOR, *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-    )
-    lines: queue.Queue[str] = queue.Queue()
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line.rstrip("\n"))
-        lines.put("")
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        yield Running(process, lines)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        reader.join()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 @pytest.fixture
@@ -103,72 +32,6 @@ def foreign() -> Iterator[ForeignNode]:
     node = ForeignNode(FOREIGN)
     yield node
     node.close()
-
-
-def meshtastic(where: tuple[str, str], *arguments: str) -> str:
-    """What the command prints; `where` is --port or --host with its value."""
-    done = subprocess.run(
-        [BIN / "meshtastic", *where, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def doors(running: Running, prefix: str = "") -> list[tuple[str, str]]:
-    """Both ways to one node."""
-    return [("--port", running.values[prefix + "serial"]), ("--host", running.values[prefix + "tcp"])]
-
-
-class Client:
-    """A client of the node over TCP."""
-
-    def __init__(self, port: int) -> None:
-        self._deframer = stream.Deframer()
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.settimeout(0.2)
-        self._send(mesh_pb2.ToRadio(want_config_id=WITHOUT_NODES))
-        self._wait(lambda told: told.config_complete_id, "the end of the settings")
-
-    def wait_for_text(self, text: bytes) -> mesh_pb2.MeshPacket:
-        def is_it(told: mesh_pb2.FromRadio) -> bool:
-            decoded = told.packet.decoded
-            return (decoded.portnum, decoded.payload) == (messages.TEXT_MESSAGE_APP, text)
-
-        return self._wait(is_it, f"the text {text!r}").packet
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _send(self, message: mesh_pb2.ToRadio) -> None:
-        self._socket.sendall(stream.frame(message.SerializeToString()))
-
-    def _wait(self, wanted: Callable[[mesh_pb2.FromRadio], object], what: str) -> mesh_pb2.FromRadio:
-        deadline = time.monotonic() + LIMIT_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):
-                data = self._socket.recv(4096)
-                assert data, f"the node hung up before it told {what}"
-                for payload in self._deframer.receive(data):
-                    told = mesh_pb2.FromRadio.FromString(payload)
-                    if wanted(told):
-                        return told
-        raise AssertionError(f"not within {LIMIT_S:.0f} s: {what}")
-
-
-def wait_for_nodes(where: tuple[str, str], *wanted: str) -> str:
-    """`--nodes` as soon as it tells all of this."""
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        told = meshtastic(where, "--nodes")
-        if all(word in told for word in wanted):
-            return told
-        assert time.monotonic() < deadline, f"{wanted} not all in:\n{told}"
 
 
 def test_the_meshtastic_command_knows_the_node_over_its_serial_port_and_over_tcp(
@@ -191,7 +54,7 @@ def test_the_meshtastic_command_knows_the_node_over_its_serial_port_and_over_tcp
             text = f"Waterpunt {number} open"
             assert "Sending text message" in meshtastic(where, "--sendtext", text)
             heard = foreign.wait_for(messages.TEXT_MESSAGE_APP, own, payload=text.encode())
-            header, data = heard
+            header, data = heard.header, heard.data
             assert (header.to, header.hop_limit, header.hop_start) == (BROADCAST, 3, 3)
             assert (header.relay_node, header.next_hop) == (low_byte(own), 0)
             assert not header.via_mqtt and header.id and "bitfield" in data
@@ -243,8 +106,11 @@ def test_frames_recorded_from_the_real_firmware_are_taken_in(tmp_path: Path):
 def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
     tmp_path: Path, foreign: ForeignNode
 ):
-    with virtual_node(tmp_path, "--second-node", "--udp-out", str(foreign.port)) as running:
-        foreign.join(running.port("udp-in"))
+    tcp, udp_in = free_port(), free_port()
+    ports = ("--tcp", str(tcp), "--udp-in", str(udp_in), "--udp-out", str(foreign.port))
+    with virtual_node(tmp_path, "--second-node", *ports) as running:
+        assert [running.port(name) for name in ("tcp", "udp-in", "udp-out")] == [tcp, udp_in, foreign.port]
+        foreign.join(udp_in)
         first, second = running.number(), running.number("second-node")
         assert first != second
         foreign.deliver(foreign.node_info())
@@ -267,6 +133,37 @@ def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
         assert getattr(clients[1].wait_for_text(b"Wij zijn er"), "from") == first
         foreign.wait_for(messages.TEXT_MESSAGE_APP, first, payload=b"Wij zijn er")
         clients[1].close()
+
+
+def tune(client: Client, number: int, preset: int) -> None:
+    """Choose a modem preset, as an app does: the section is read, changed and written."""
+    question = admin_pb2.AdminMessage(get_config_request=admin_pb2.AdminMessage.LORA_CONFIG)
+    config = admin_pb2.AdminMessage.FromString(client.order(number, question)).get_config_response
+    config.lora.modem_preset = preset  # type: ignore[assignment]
+    client.order(number, admin_pb2.AdminMessage(set_config=config))
+
+
+def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
+    tmp_path: Path, foreign: ForeignNode
+):
+    slow = (modem.LONG_MODERATE, modem.LONG_SLOW)
+    quick = (modem.MEDIUM_SLOW, modem.MEDIUM_FAST, modem.SHORT_SLOW, modem.SHORT_FAST)
+    with virtual_node(tmp_path, "--second-node", "--udp-out", str(foreign.port)) as running:
+        foreign.join(running.port("udp-in"))
+        first, second = running.number(), running.number("second-node")
+        clients = [Client(running.port("tcp")), Client(running.port("second-tcp"))]
+        for number in (*slow, *quick, modem.LONG_FAST):
+            preset = modem.preset(number)
+            tune(clients[0], first, number)
+            alone = foreign.hear(first, clients[0].say(b"Alleen"))
+            assert alone.channel_hash == channel_hash(preset.channel_name, DEFAULT_KEY)
+            tune(clients[1], second, number)
+            together = f"Samen op {preset.name}".encode()
+            clients[1].say(together)
+            clients[0].wait_for_text(together)
+        assert clients[1].texts == []
+        for client in clients:
+            client.close()
 
 
 def test_a_request_for_node_info_is_answered_to_whoever_asks(tmp_path: Path, foreign: ForeignNode):

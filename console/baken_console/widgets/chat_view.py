@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from baken_console.chat import HEARD, LATE, WAITING, Conversation, Line
+from baken_console.chat import HEARD, LATE, TAKEN_HERE, WAITING, WAITING_HERE, Conversation, Line
 from baken_console.moments import Calendar
 from baken_console.palette import ALERT, GOOD, MUTED, WARN
 from baken_console.words import Words
@@ -17,6 +17,8 @@ from baken_gateway import texts
 MAX_LINES = 200
 _STYLES = {
     WAITING: WARN,
+    WAITING_HERE: WARN,
+    TAKEN_HERE: WARN,
     texts.TAKEN: WARN,
     texts.SENT: WARN,
     texts.RELAYED: GOOD,

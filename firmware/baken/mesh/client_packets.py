@@ -2,7 +2,7 @@
 
 from baken.compat import const
 from baken.mesh.events import Received
-from baken.wire import protobuf
+from baken.wire import protobuf, stream
 from baken.wire.messages import FROM_RADIO, LEVEL_INFO, TRANSPORT_LORA, TRANSPORT_MQTT
 
 TYPE_CHECKING = const(False)
@@ -17,8 +17,11 @@ _XMODEM = ((1, "control", "enum"),)
 _XMODEM_PACKET = ((12, "xmodemPacket", "message|", _XMODEM),)
 
 
-def heard(event: "Received | Undecryptable", unix_s: int) -> bytes:
-    """A packet with how it was heard; one that we cannot open keeps its channel hash and its bytes."""
+def heard(event: "Received | Undecryptable", unix_s: int, public_key: bytes = b"") -> bytes:
+    """A packet with how it was heard; one that we cannot open keeps its channel hash and its bytes.
+
+    `public_key`: whose key opened a sealed one, so that a client can hold it against the one it knows.
+    """
     if isinstance(event, Received):
         header = event
         packet = {
@@ -26,6 +29,7 @@ def heard(event: "Received | Undecryptable", unix_s: int) -> bytes:
             "channel": event.channel,
             "id": event.packet_id,
             "pki_encrypted": event.pki,
+            "public_key": public_key,
             "xeddsa_signed": event.signed,
         }
     else:
@@ -70,12 +74,12 @@ def no_files(xmodem: bytes) -> bytes:
     return protobuf.encode(_XMODEM_PACKET, answer)
 
 
-def numbered(message: bytes, number: int) -> bytes:
-    """A FromRadio with FromRadio.id in front."""
+def line_frame(message: bytes, number: int) -> bytes:
+    """A FromRadio with FromRadio.id in front, framed for the line."""
     out = bytearray((0x08,))
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
     out.extend(message)
-    return bytes(out)
+    return stream.frame(bytes(out))

@@ -264,7 +264,7 @@ class Relay:
     ) -> "Queued | None":
         copy[RELAY_AT] = self._low_byte
         item = Queued(bytes(copy), packet_id, priority, snr_db)
-        if item.to == BROADCAST and copy[FLAGS_AT] & _WANT_ACK:
+        if copy[FLAGS_AT] & _WANT_ACK and item.to == BROADCAST:
             copy[FLAGS_AT] &= ~_WANT_ACK
             item = Queued(bytes(copy), packet_id, priority, snr_db)
         return item if self._access.put(item, now) else None

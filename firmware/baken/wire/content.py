@@ -5,7 +5,7 @@ model is fixed, so the cut costs a byte or two and no more. What a part may expa
 signed it.
 """
 
-from baken.compat import const
+from baken.compat import const, unload
 from baken.wire.errors import RemoteProtocolError
 
 UTF8 = b"utf-8"
@@ -53,14 +53,20 @@ def unpack(encoding, data, language=b"nl", names=None):
     if encoding == UTF8:
         return data
     if encoding == SQUEEZED:
-        # Imported here: the model need not be in memory before the first squeezed text.
+        # The model takes twenty kilobytes and is needed once for each text.
         from baken.wire.squeeze import expand
 
-        return expand(data, MAX_PIECE)
+        try:
+            return expand(data, MAX_PIECE)
+        finally:
+            unload("baken.wire.squeeze", "baken.wire.squeeze_model")
     if encoding == PHRASE:
-        from baken.wire.phrases import render_content
+        from baken.wire import phrases
 
-        return render_content(data, language, names)
+        try:
+            return phrases.render_content(data, language, names)
+        finally:
+            unload(phrases.book_name(language), "baken.wire.phrases")
     raise RemoteProtocolError("encoding %r is not known" % encoding, "encoding")
 
 

@@ -132,9 +132,13 @@ def template(number, language):
     return _book(language).PHRASES[number]
 
 
+def book_name(language):
+    """The module that has the words of `language`, English where there is none."""
+    return "baken.wire.phrases_" + (language.decode() if language in LANGUAGES else "en")
+
+
 def _book(language):
-    code = language.decode() if language in LANGUAGES else "en"
-    return __import__("baken.wire.phrases_" + code, None, None, ("PHRASES",))
+    return __import__(book_name(language), None, None, ("PHRASES",))
 
 
 def _fill(template, values):

@@ -99,20 +99,21 @@ def load_stations() -> tuple[str, ...]:
 
 def load_bulletins() -> list[Bulletin]:
     """All bulletins in the order in which they are sent, the forged one too."""
-    return [_bulletin(row) for row in _rows("bulletins.jsonl")]
+    return [_bulletin(row) for row in load_rows("bulletins.jsonl")]
 
 
 def load_reports() -> list[Report]:
     """All STATUS messages in order."""
-    return [_report(row) for row in _rows("status.jsonl") if row["type"] == "STATUS"]
+    return [_report(row) for row in load_rows("status.jsonl") if row["type"] == "STATUS"]
 
 
 def load_letters() -> list[Letter]:
     """All emergency reports and answers in order; what is needed stands before a report's text, as a code."""
-    return [_letter(row) for row in _rows("status.jsonl") if row["type"] != "STATUS"]
+    return [_letter(row) for row in load_rows("status.jsonl") if row["type"] != "STATUS"]
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def load_rows(name: str) -> list[dict[str, Any]]:
+    """What stands in a file of the exercise, a dictionary a line."""
     with open(FOLDER / name, encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
 

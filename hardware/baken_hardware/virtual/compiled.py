@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from baken_hardware.virtual import folding
 from baken_hardware.virtual.interpreter import InterpreterError, cache_folder
 
-# Kept: the names of functions and the lines of errors. Dropped: assertions, as on a board.
-_OPTIONS = ("-O1",)
+# Assertions are dropped, as on a board; -O3 drops the lines of errors too.
+_WITH_LINES, _WITHOUT_LINES = "-O1", "-O3"
 _PACKAGE = "baken"
 _COMPILE_LIMIT_S = 60
 _KEPT_S = 2 * 24 * 3600
@@ -36,20 +37,21 @@ class CompileError(InterpreterError):
     """The firmware cannot be compiled: the message is one sentence that says why and what helps."""
 
 
-def compiled(firmware: str | Path) -> Path:
+def compiled(firmware: str | Path, lines: bool = True) -> Path:
     """The folder with the compiled package of the source root `firmware`, made if need be.
 
-    Raises CompileError.
+    `lines`: errors tell lines. A board goes without, as `firmware/manifest.py` says. Raises CompileError.
     """
+    option = _WITH_LINES if lines else _WITHOUT_LINES
     source = Path(firmware)
     files = sorted(path for path in (source / _PACKAGE).rglob("*") if path.is_file() and _is_wanted(path))
     if not files:
         raise CompileError(f"There is no package {_PACKAGE} in {source}.")
     compiler = _compiler()
-    folder = cache_folder() / f"firmware-{_digest(source, files, compiler)}"
+    folder = cache_folder() / f"firmware-{_digest(source, files, compiler, option)}"
     if not folder.exists():
         _forget_old(folder.parent)
-        _build(source, files, compiler, folder)
+        _build(source, files, compiler, option, folder)
     os.utime(folder)
     return folder
 
@@ -70,8 +72,10 @@ def _compiler() -> Path:
     return path
 
 
-def _digest(source: Path, files: Sequence[Path], compiler: Path) -> str:
-    made_of = hashlib.sha256(f"{_OPTIONS} {_version(compiler)}".encode())
+def _digest(source: Path, files: Sequence[Path], compiler: Path, option: str) -> str:
+    made_of = hashlib.sha256(f"{option} {_version(compiler)}".encode())
+    for own in (__file__, folding.__file__):
+        made_of.update(Path(own).read_bytes())
     for path in files:
         content = path.read_bytes()
         made_of.update(f"\n{path.relative_to(source)} {len(content)}\n".encode() + content)
@@ -82,18 +86,22 @@ def _version(compiler: Path) -> str:
     return _run([compiler, "--version"], "mpy-cross does not run here")
 
 
-def _build(source: Path, files: Sequence[Path], compiler: Path, folder: Path) -> None:
+def _build(source: Path, files: Sequence[Path], compiler: Path, option: str, folder: Path) -> None:
     """All or nothing: the folder appears when it is complete, and another process may have been faster."""
     with tempfile.TemporaryDirectory(prefix=".compile-", dir=folder.parent) as work:
         staged = Path(work) / "firmware"
+        folded = _folded(source, files)
 
         def make(path: Path) -> None:
             name = path.relative_to(source)
             made = staged / name
             made.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".py":
+            if path in folded:
+                text = Path(work) / "source" / name
+                text.parent.mkdir(parents=True, exist_ok=True)
+                text.write_text(folded[path], encoding="utf-8")
                 # `-s`: what an error's traceback calls the file.
-                command = [compiler, *_OPTIONS, "-s", name, "-o", made.with_suffix(".mpy"), path]
+                command = [compiler, option, "-s", name, "-o", made.with_suffix(".mpy"), text]
                 _run(command, f"{path} does not compile")
             else:
                 shutil.copyfile(path, made)
@@ -105,6 +113,23 @@ def _build(source: Path, files: Sequence[Path], compiler: Path, folder: Path) ->
         except OSError:
             if not folder.exists():
                 raise
+
+
+def _folded(source: Path, files: Sequence[Path]) -> dict[Path, str]:
+    """The Python files as they are compiled."""
+    names = {path: _module(path.relative_to(source)) for path in files if path.suffix == ".py"}
+    try:
+        folded = folding.fold({name: path.read_text(encoding="utf-8") for path, name in names.items()})
+    except SyntaxError as error:
+        raise CompileError(f"{error.filename} does not compile: {error}.") from error
+    except folding.FoldError as error:
+        raise CompileError(f"The constants of {source} cannot be folded: {error}.") from error
+    return {path: folded[name] for path, name in names.items()}
+
+
+def _module(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _run(command: Sequence[str | Path], trouble: str) -> str:

@@ -28,15 +28,15 @@ class LaunchError(Exception):
 
 
 def board_command(
-    firmware: str | Path, bits: int = 64, heap: str = interpreter.NODE_HEAP, from_source: bool = False
+    firmware: str | Path, bits: int = 64, heap: str = interpreter.NODE_HEAP, as_is: bool = False
 ) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a script with the firmware's packages and the virtual module
     `board`.
 
-    The packages are compiled here, as for a real board. `from_source`: by the board itself, which needs
-    more heap for that than for running them.
+    The packages are compiled here, as for a real board. `as_is`: they are taken as they are; a board that
+    has to compile them itself needs more heap for that than for running them.
     """
-    packages = firmware if from_source else compiled.compiled(firmware)
+    packages = firmware if as_is else compiled.compiled(firmware)
     command = interpreter.command(bits=bits, heap=heap, path=[packages, BOARD, HARDWARE])
     return list(command.argv), dict(command.environment)
 

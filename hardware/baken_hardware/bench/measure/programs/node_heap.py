@@ -1,6 +1,8 @@
-"""The node program, which also writes how much of its heap is in use, bytecode included: `<ms> heap <bytes>`
-at each of the virtual milliseconds in BAKEN_HEAP_AT_MS. Before it starts, `board <bytes>`: what the virtual
-board's drivers take, which a real board has not.
+"""The node program, which also writes how much of its heap is in use, bytecode included.
+
+Each BAKEN_HEAP_EVERY_MS of virtual time `<ms> heap <bytes> <largest free piece>`, and what it holds by then:
+`<ms> holds <nodes> <bulletins learned so far> <statuses> <reports and answers>`. Before it starts,
+`board <bytes>`: what the virtual board's drivers take, which a real board has not.
 """
 
 import asyncio
@@ -8,24 +10,52 @@ import gc
 import os
 
 import board
+from micropython import const
 
 gc.collect()
 board.log("board %d" % gc.mem_alloc())
 
 from baken.device import app  # noqa: E402 - after the board was measured
 
+_BULLETIN = const(1)  # as in baken.wire.records, whose name is gone where constants are folded
+
 
 class MeasuredNode(app.Node):
+    learned = 0
+
     async def run(self):
-        asyncio.create_task(_measure())
+        asyncio.create_task(self._measure())
         await super().run()
 
+    def _learn(self, event, now):
+        if event.record_id[0] == _BULLETIN:
+            self.learned += 1
+        super()._learn(event, now)
 
-async def _measure():
-    for at_ms in (os.getenv("BAKEN_HEAP_AT_MS") or "").split():
-        await asyncio.sleep_ms(int(at_ms) - board.clock.ticks_ms())
-        gc.collect()
-        board.log("%d heap %d" % (board.clock.ticks_ms(), gc.mem_alloc()))
+    async def _measure(self):
+        every_ms = int(os.getenv("BAKEN_HEAP_EVERY_MS"))
+        replica = self._replica
+        while True:
+            await asyncio.sleep_ms(every_ms)
+            gc.collect()
+            now = board.clock.ticks_ms()
+            board.log("%d heap %d %d" % (now, gc.mem_alloc(), _largest_piece()))
+            letters = len(replica.letters.reports) + len(replica.letters.answers)
+            held = (now, len(self._mesh.nodes), self.learned, len(replica.statuses), letters)
+            board.log("%d holds %d %d %d %d" % held)
+
+
+def _largest_piece():
+    """The largest block that can be allocated, within a tenth."""
+    size = gc.mem_free()
+    while size > 256:
+        try:
+            bytearray(size)
+            break
+        except MemoryError:
+            size -= size // 10
+    gc.collect()
+    return size
 
 
 app.Node = MeasuredNode
