@@ -530,8 +530,8 @@ def test_the_wait_before_serving_is_that_of_the_formula():
             assert _serving_wait(margin_db, q) == 2 * airtime * w // 20 + 6 * airtime * q // 5
 
 
-def test_the_pauses_between_servings_double_up_to_imax():
-    assert "waits Imin/4 x 2^n, at most Imax" in _flat()
+def test_the_pauses_between_servings_double_up_to_twice_imax():
+    assert "waits Imin/4 x 2^n, at most 2 Imax" in _flat()
     engine, raw = _gossip(3), _hex("bulletin")
     lacking = digest.encode_digest(digest.Digest(0, {}, {}))
     engine.replica.receive_record(raw, None)
@@ -542,7 +542,7 @@ def test_the_pauses_between_servings_double_up_to_imax():
             if isinstance(event, gossip.Send) and event.record_id is not None:
                 served.append(now)
     pauses = [later - earlier for earlier, later in zip(served, served[1:], strict=False)]
-    wanted = [min(9600 // 4 << n, 307200) for n in range(len(pauses))]
+    wanted = [min(9600 // 4 << n, 614400) for n in range(len(pauses))]
     assert len(pauses) >= 8 and wanted[:8] == [2400, 4800, 9600, 19200, 38400, 76800, 153600, 307200]
     for pause, least in zip(pauses[:8], wanted[:8], strict=True):
         assert least <= pause <= least + 2 * step

@@ -129,7 +129,7 @@ class Gossip:
         self._flood_at = now
         self._served = {}  # record id -> (last ms, times)
         self._tally_at = None
-        self._tally_said = None  # checksum at which we last said our tally, and when
+        self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self.counters = {}
 
     def configure(self, settings, airtime_ms, now):
@@ -273,17 +273,19 @@ class Gossip:
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.reset(now)
-        if missing:
-            self._serve(
-                [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
-            )
-        elif not richer:
-            if peer.tally_crc == self.replica.tally_crc():
-                self._trickle.heard_consistent()
-            elif self._tally_at is None and not self._tally_is_fresh(now):
+        servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        if servable:
+            self._serve(servable, margin_db, now)
+        elif richer:
+            pass
+        elif peer.tally_crc != self.replica.tally_crc():
+            # Also when it took none of what it was served: it may not know the key that signed that.
+            if self._tally_at is None and not self._tally_is_fresh(now):
                 self._tally_at = (
                     now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
                 )
+        elif not missing:
+            self._trickle.heard_consistent()
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
@@ -318,32 +320,35 @@ class Gossip:
 
     def _may_serve(self, record_id, now):
         """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
-        time.
+        time, up to twice Imax; if nobody asks for twice that long, it begins anew.
         """
         last = self._served.get(record_id)
-        if last is None or now - last[0] > self.settings.imax_ms:
-            return True
-        return now - last[0] >= self.settings.imin_ms // 4 << min(last[1], 8)
+        return last is None or now - last[0] >= self._pause_after(last[1])
 
     def _remember_served(self, record_id, now):
         last = self._served.pop(record_id, None)
-        times = last[1] + 1 if last and now - last[0] <= self.settings.imax_ms else 0
+        is_recent = last and now - last[0] <= 4 * self.settings.imax_ms
         while len(self._served) >= SERVED_MEMORY:
             del self._served[min(self._served, key=lambda old: self._served[old][0])]
-        self._served[record_id] = (now, times)
+        self._served[record_id] = (now, last[1] + 1 if is_recent else 0)
+
+    def _pause_after(self, times):
+        return min(self.settings.imin_ms // 4 << min(times, 8), 2 * self.settings.imax_ms)
 
     def _say_tally(self, now):
         self._tally_at = None
         entries = self.replica.tally()
-        self._tally_said = (self.replica.tally_crc(), now)
+        crc = self.replica.tally_crc()
+        said = self._tally_said
+        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
         for page in wire.encode_tally(entries):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
-        """We said this very tally a moment ago."""
-        if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
+        """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
+        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
             return False
-        return self._tally_said[0] == self.replica.tally_crc()
+        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
