@@ -12,6 +12,7 @@ import threading
 import time
 import tty
 from pathlib import Path
+from typing import Any
 
 from _region import NOON_S
 
@@ -77,9 +78,9 @@ class NodeEnd:
 
 
 class SerialNode:
-    """A NodeEnd behind `port`, a stable name for a pseudo-terminal, served by a thread in real time."""
+    """A NodeEnd, or a StockEnd, behind `port`, a stable name for a pseudo-terminal, served in real time."""
 
-    def __init__(self, end: NodeEnd, folder: Path) -> None:
+    def __init__(self, end: Any, folder: Path) -> None:
         self.end = end
         self.port = folder / "tty-node"
         self.lock = threading.Lock()
@@ -88,6 +89,11 @@ class SerialNode:
         self._noise = b""
         self._pulled = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def place(self) -> str:
+        """What `--port` takes."""
+        return str(self.port)
 
     def plug(self) -> None:
         """Plug the cable in; the node boots."""
