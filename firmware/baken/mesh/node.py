@@ -11,6 +11,7 @@ On a `Transmit` event the caller checks the channel once. Busy: `channel_busy(no
 
 from baken.compat import const
 from baken.mesh.access import ChannelAccess
+from baken.mesh.answers import Answers
 from baken.mesh.events import (
     Acknowledged,
     GaveUp,
@@ -21,7 +22,7 @@ from baken.mesh.events import (
     Undecryptable,
 )
 from baken.mesh.flood import History
-from baken.mesh.nodedb import IGNORED, KEY_CONFLICT, SIGNS, NodeDatabase, user_fits
+from baken.mesh.nodedb import IGNORED, SIGNS, NodeDatabase
 from baken.mesh.opening import NO_KEY, Opened, Opener
 from baken.mesh.outgoing import Sealer, check_route, compose
 from baken.mesh.presence import Presence
@@ -29,25 +30,19 @@ from baken.mesh.queue import Queued, packet_key, priority_of
 from baken.mesh.relay import Relay, is_retransmission
 from baken.mesh.reliable import SENDS, SENDS_TO_NEXT_HOP, Retries
 from baken.mesh.routes import Routes
+from baken.mesh.users import Users
 from baken.wire import packet, protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
     ADMIN_APP,
     ERROR_MAX_RETRANSMIT,
     ERROR_NO_CHANNEL,
-    ERROR_NO_RESPONSE,
     ERROR_NONE,
     ERROR_PKI_UNKNOWN_PUBKEY,
-    NEIGHBORINFO_APP,
     NODEINFO_APP,
-    POSITION_APP,
-    PRIVATE_APP,
     ROUTING,
     ROUTING_APP,
-    TELEMETRY_APP,
-    TEXT_MESSAGE_APP,
     TRACEROUTE_APP,
-    USER,
 )
 from baken.wire.modem import UNSET
 from baken.wire.packet import BROADCAST, Packet, low_byte
@@ -60,22 +55,6 @@ if TYPE_CHECKING:
     from baken.mesh.opening import Opened
 
 MAX_EVENTS = const(16)
-MAX_REFUSALS = const(4)
-
-_TELL_OWN_KEY_MS = const(3_600_000)
-
-# Somebody here or above answers these, or may have its reasons not to.
-_SERVED_PORTS = (
-    TEXT_MESSAGE_APP,
-    POSITION_APP,
-    NODEINFO_APP,
-    ROUTING_APP,
-    ADMIN_APP,
-    TELEMETRY_APP,
-    TRACEROUTE_APP,
-    NEIGHBORINFO_APP,
-    PRIVATE_APP,
-)
 
 
 class MeshNode:
@@ -115,8 +94,8 @@ class MeshNode:
         self.presence = Presence(self, config, rand)
         self.envelopes = None
         self.use_mqtt(config.mqtt)
-        self._own_key_told_at = None
-        self._refusals = []  # (packet id, Routing.Error) of the last packets to us that were not accepted
+        self._users = Users(config, self.nodes, self.counters)
+        self._answers = Answers(self)
         self._counter = rand(1 << 10)
 
     def configure(self, config: "MeshConfig", now: int) -> None:
@@ -128,6 +107,7 @@ class MeshNode:
         self.access.configure(config)
         self._routes.configure(config)
         self._relay.configure(config)
+        self._users.configure(config)
         self.modem = self.access.modem
         self.presence.configure(config, now)
         self.use_mqtt(config.mqtt)
@@ -187,7 +167,7 @@ class MeshNode:
                 # The sender has not heard our acknowledgement.
                 opened = self._opener.open(header)
                 if opened is not None:
-                    self._send_routing(self._refusal(header.id), header, opened.channel, 0, False, now)
+                    self._answers.repeat(header, opened.channel, now)
             return
         self._relay.hear_again(header, at, frame, snr_db, now)
 
@@ -205,12 +185,11 @@ class MeshNode:
                     self._relay.relay(header, frame, None, snr_db, now)
             if is_ours and header.want_ack:
                 error = ERROR_PKI_UNKNOWN_PUBKEY if refusal == NO_KEY else ERROR_NO_CHANNEL
-                hops = self._answer_hops(header, None)
-                self._send_routing(error, header, self.config.primary, hops, False, now)
+                self._answers.refuse(header, error, now)
             return
         self._count("received")
         if is_ours and opened.data["portnum"] == TRACEROUTE_APP:
-            opened = self._end_of_trace(header, opened, snr_db)
+            opened = self._answers.end_of_trace(header, opened, snr_db)
         data = opened.data
         received = Received(
             header, opened.channel, data, rssi_dbm, snr_db, bytes(frame), opened.pki, opened.signed
@@ -223,7 +202,9 @@ class MeshNode:
         self._tell(received)
         answered = False
         if received.portnum == NODEINFO_APP:
-            news = self._learn_user(header.sender, received.payload, now) or news
+            news = self._users.learn(header.sender, received.payload, now) or news
+            if self._users.conflict is not None:
+                self._tell(self._users.conflict)
         self.presence.heard(header.sender, opened.channel, now)
         if is_ours:
             if received.portnum == ROUTING_APP:
@@ -233,74 +214,15 @@ class MeshNode:
             elif received.portnum == ADMIN_APP:
                 answered = True  # whoever serves it gives `acknowledge` or `reply`
             elif data.get("want_response"):
-                answered = self._answer(header, received, now)
+                answered = self._answers.answer(header, received, now)
             if not answered:
-                self._acknowledge(header, received, now)
+                self._answers.acknowledge_unanswered(header, received, now)
         else:
             if header.to != BROADCAST and data.get("request_id"):
                 self._relay.overhear_answer(header.to, data["request_id"])
             self._relay.relay(header, frame, opened, snr_db, now)
         if news:
             self._tell(NodeSeen(header.sender))
-
-    def _answer(self, header: Packet, received: Received, now: int) -> bool:
-        """Answer a question to us; False when nobody here does."""
-        if received.portnum == TRACEROUTE_APP:
-            return self._answer_trace(header, received, now)
-        return self.presence.answer(received, self._answer_hops(received, received.hops_away), now)
-
-    def _end_of_trace(self, header: Packet, opened: "Opened", snr_db: float) -> "Opened":
-        """A traceroute to us, question or answer, with the last hop filled in."""
-        from baken.mesh.traceroute import extend
-
-        data = dict(opened.data)
-        try:
-            data["payload"] = extend(header, data, None, snr_db)
-        except RemoteProtocolError:
-            self._count("bad-route")
-            data.pop("want_response", None)  # nothing to answer
-        return Opened(data, opened.channel, opened.pki, opened.signed)
-
-    def _answer_trace(self, header: Packet, received: Received, now: int) -> bool:
-        self.send(
-            TRACEROUTE_APP,
-            received.payload,
-            now,
-            to=header.sender,
-            channel=received.channel,
-            hop_limit=self._answer_hops(header, received.hops_away),
-            want_ack=True,
-            request_id=header.id,
-        )
-        return True
-
-    def _learn_user(self, num: int, payload: bytes, now: int) -> bool:
-        """Take a node's word for who it is, but not for another key than the first one."""
-        try:
-            user = protobuf.decode(USER, payload)
-        except RemoteProtocolError:
-            self._count("bad-user")
-            return False
-        if not user_fits(user):
-            self._count("bad-user")
-            return False
-        if bool(user.get("is_licensed")) != self.config.is_licensed:
-            self._count("licensed-differs")
-            return False
-        key = user.get("public_key", b"")
-        if key and key == self.config.public_key:
-            self._count("own-key")
-            if self._own_key_told_at is None or now - self._own_key_told_at >= _TELL_OWN_KEY_MS:
-                self._own_key_told_at = now
-                self._tell(KeyConflict(num, own_key=True))
-            return False
-        if self.nodes.public_key(num) not in (b"", key):
-            self._count("key-conflict")
-            if not self.nodes.has(num, KEY_CONFLICT):  # told once, however often it is repeated
-                self.nodes.set_mark(num, KEY_CONFLICT, True)
-                self._tell(KeyConflict(num))
-            return False
-        return self.nodes.update_user(num, user)
 
     def _receive_routing(self, sender: int, data: dict, now: int) -> None:
         packet_id = data.get("request_id", 0)
@@ -425,29 +347,9 @@ class MeshNode:
         """Room in the transmit queue."""
         return self.access.queue.free
 
-    def _acknowledge(self, header: Packet, received: Received, now: int) -> None:
-        """Answer a packet to us that nobody here has answered, if its sender or a relay waits for that."""
-        channel = received.channel
-        hops_away = received.hops_away
-        answer_hops = self._answer_hops(header, hops_away)
-        is_answer = bool(received.data.get("request_id"))
-        is_directed = header.hop_start > 0 and header.next_hop == self._low_byte
-        if received.data.get("want_response") and received.portnum not in _SERVED_PORTS:
-            self._send_routing(ERROR_NO_RESPONSE, header, channel, answer_hops, False, now)
-        elif header.want_ack and not is_answer:
-            again = received.portnum == TEXT_MESSAGE_APP
-            self._send_routing(ERROR_NONE, header, channel, answer_hops, again, now)
-        elif is_directed and (header.want_ack or header.hop_limit) or header.want_ack and hops_away == 0:
-            # An answer needs no acknowledgement, but the last relay must stop repeating it.
-            self._send_routing(ERROR_NONE, header, channel, 0, False, now)
-
     def acknowledge(self, received: Received, error: int, now: int) -> None:
         """Answer a packet of ADMIN_APP to us with a Routing.Error, 0 for yes; others are answered here."""
-        if error != ERROR_NONE:
-            self._refusals.append((received.packet_id, error))
-            if len(self._refusals) > MAX_REFUSALS:
-                self._refusals.pop(0)
-        self.reply(received, ROUTING_APP, protobuf.encode(ROUTING, {"error_reason": error}), now, False)
+        self._answers.acknowledge(received, error, now)
 
     def reply(
         self, received: Received, portnum: int, payload: bytes, now: int, want_ack: "bool | None" = None
@@ -456,49 +358,7 @@ class MeshNode:
 
         `want_ack` None is what the question wanted.
         """
-        return self.send(
-            portnum,
-            payload,
-            now,
-            to=received.sender,
-            channel=received.channel,
-            hop_limit=self._answer_hops(received, received.hops_away),
-            want_ack=received.want_ack if want_ack is None else want_ack,
-            request_id=received.packet_id,
-            pki=received.pki and portnum != ROUTING_APP,
-        )
-
-    def _refusal(self, packet_id: int) -> int:
-        for refused, error in self._refusals:
-            if refused == packet_id:
-                return error
-        return ERROR_NONE
-
-    def _send_routing(
-        self, error: int, header: Packet, channel: int, hop_limit: int, want_ack: bool, now: int
-    ) -> None:
-        """Tell the sender of a packet what became of it."""
-        self.send(
-            ROUTING_APP,
-            protobuf.encode(ROUTING, {"error_reason": error}),
-            now,
-            to=header.sender,
-            channel=channel,
-            hop_limit=hop_limit,
-            want_ack=want_ack,
-            request_id=header.id,
-        )
-
-    def _answer_hops(self, header: "Packet | Received", hops_away: "int | None") -> int:
-        """Hop limit of an answer: two more than the question used, within what is configured."""
-        configured = self.config.hop_limit
-        if hops_away is None:
-            return configured
-        if hops_away > configured:
-            return hops_away
-        if header.hop_start == 0:
-            return 0
-        return min(hops_away + 2, configured)
+        return self._answers.reply(received, portnum, payload, now, want_ack)
 
     def _new_packet_id(self) -> int:
         """22 random bits above a 10-bit counter, so that no id comes back while anyone may remember it."""
@@ -596,10 +456,11 @@ class MeshNode:
         if self._events or self.access.refused:
             return 0
         first = self.presence.deadline()
-        for due in (self._retries.deadline(), self.access.deadline()):
-            if due is not None and due < first:
-                first = due
-        return first
+        due = self._retries.deadline()
+        if due is not None and due < first:
+            first = due
+        due = self.access.deadline()
+        return due if due is not None and due < first else first
 
     def _tell(self, event: object) -> None:
         if len(self._events) >= MAX_EVENTS:

@@ -130,10 +130,14 @@ class _Run:
         last = [int(number) for number in held[-1][1:]]
         if hours == crisis.HOURS and any(has < needs for has, needs in zip(last, _PLAYED, strict=True)):
             raise MeasureError(f"heap: the exercise was not played: the node held {last}, needed {_PLAYED}")
-        before = [size for at_ms, size in sorted(heaps.items()) if at_ms <= end_ms + _EVERY_MS // 2]
+        came_ms = end_ms + _EVERY_MS // 2
+        before = [size for at_ms, size in sorted(heaps.items()) if at_ms <= came_ms]
+        after = [size for at_ms, size in heaps.items() if at_ms > came_ms]
+        if not after:
+            raise MeasureError(f"heap: the node fell silent when a client came:\n{self.log[-800:]}")
         return {
             "after start": heaps[min(heaps)] - int(drivers[1]),
             f"after {hours} h": before[-1] - int(drivers[1]),
             f"most in {hours} h": max(before) - int(drivers[1]),
-            "client attached": max(heaps.values()) - int(drivers[1]),
+            "client attached": max(after) - int(drivers[1]),
         }

@@ -33,7 +33,7 @@ class MeasuredNode(app.Node):
         super()._learn(event, now)
 
     async def _measure(self):
-        every_ms = int(os.getenv("BAKEN_HEAP_EVERY_MS") or 3600000)
+        every_ms = int(os.getenv("BAKEN_HEAP_EVERY_MS") or 3_600_000)
         replica = self._replica
         while True:
             await asyncio.sleep_ms(every_ms)
