@@ -15,7 +15,6 @@ from _small_region import (
 )
 
 from baken.noticeboard import notice as notices
-from baken.noticeboard.board import MAX_BULLETINS, MAX_OF_AUTHORITY, MAX_PARTS, MAX_PARTS_OF_AUTHORITY
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore, next_number, raise_number
 from baken.wire.digest import Digest
@@ -214,67 +213,6 @@ def test_a_store_with_garbage_and_forgeries_loses_only_those():
     assert replica.records() == [good, status_record(1, 5)]
     assert replica.counters == {"stored-record-short": 1, "stored-bad-signature": 1}
     assert [STATUS, STATUS] != [r[0] & 15 for r in store.load()]
-
-
-def fill(replica):
-    """An ALARM and others of both authorities in all places."""
-    take(replica, *bulletin_parts(1, event=b"ALARM", severity=b"Minor", sent_s=NOON_S - 3600))
-    for seq in range(2, MAX_BULLETINS - 15):
-        take(replica, *bulletin_parts(seq, severity=b"Moderate", sent_s=NOON_S + 60 * seq))
-    for seq in range(1, 17):
-        take(replica, *bulletin_parts(seq, origin=2, severity=b"Moderate", sent_s=NOON_S + 9000 + seq))
-    assert len(replica.notices) == MAX_BULLETINS and not replica.counters
-
-
-def test_a_full_board_lets_the_least_severe_oldest_go_and_never_an_alarm():
-    replica = fresh()
-    fill(replica)
-    assert take(replica, *bulletin_parts(900, severity=b"Minor")) == [REFUSED]
-    assert take(replica, *bulletin_parts(901, severity=b"Severe", origin=2)) == [NEW]
-    assert len(replica.notices) == MAX_BULLETINS
-    assert (1, 1) in replica.notices and (1, 2) not in replica.notices
-    assert replica.counters == {"full": 1}
-
-
-def test_expired_and_withdrawn_bulletins_make_room_before_any_that_still_holds():
-    replica = fresh()
-    fill(replica)
-    cancel = {"msg_type": b"Cancel", "severity": b"Extreme", "origin": 2}
-    take(replica, *bulletin_parts(20, references=((2, 16),), **cancel))  # in the place of 1/2
-    assert (1, 2) not in replica.notices and (2, 16) in replica.notices
-    assert take(replica, *bulletin_parts(21, severity=b"Minor", origin=2)) == [NEW]
-    assert (2, 16) not in replica.notices and (1, 3) in replica.notices
-    later_s = NOON_S + 6 * 3600
-    new = bulletin_parts(22, severity=b"Minor", origin=2, sent_s=later_s)
-    assert replica.receive_record(new[0], later_s).state == NEW
-    assert (1, 1) not in replica.notices, "an ALARM that has expired goes too"
-    assert (1, 3) in replica.notices and replica.counters == {}
-
-
-def test_an_authority_that_has_taken_its_share_of_alarms_takes_no_place_of_another():
-    replica = fresh()
-    true = bulletin_parts(1, severity=b"Minor")[0]
-    take(replica, true)
-    flood = [bulletin_parts(seq, origin=2, event=b"ALARM")[0] for seq in range(1, MAX_OF_AUTHORITY + 9)]
-    assert take(replica, *flood) == [NEW] * MAX_OF_AUTHORITY + [REFUSED] * 8
-    assert replica.get((BULLETIN, 1, 1, 0)) == true
-    others = [bulletin_parts(seq)[0] for seq in range(2, MAX_BULLETINS - MAX_OF_AUTHORITY + 1)]
-    assert take(replica, *others) == [NEW] * len(others)
-    assert len(replica.notices) == MAX_BULLETINS and replica.counters == {"full": 8}
-
-
-def test_bulletins_begun_and_never_completed_leave_room_for_others_and_in_memory():
-    replica = fresh()
-    bombs = [bulletin_parts(seq, LONG_TEXT, origin=2, severity=b"Extreme") for seq in range(1, 60)]
-    outcomes = take(replica, *[parts[0] for parts in bombs])
-    parts = len(bombs[0])
-    assert outcomes.count(NEW) == 59, "the newest of as urgent ones take the places of the older"
-    assert sum([notice.meta.parts for notice in replica.notices.values()]) <= MAX_PARTS_OF_AUTHORITY
-    assert len(replica.notices) == MAX_PARTS_OF_AUTHORITY // parts
-    for seq in range(1, 14):
-        assert take(replica, *bulletin_parts(seq, LONG_TEXT)) == [NEW] * parts
-    held = sum([notice.meta.parts for notice in replica.notices.values()])
-    assert MAX_PARTS - parts < held <= MAX_PARTS and replica.notices[(1, 13)].complete
 
 
 def test_a_counter_is_never_given_twice():
