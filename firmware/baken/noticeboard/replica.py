@@ -387,8 +387,7 @@ class Replica:
             authority = self.trust.authorities.get(origin)
             return authority.public if authority else None
         if role in POINT_KINDS:
-            point = self.trust.points.get(origin)
-            return point.signing_public if point else None
+            return self.trust.points.signing_public(origin)
         return self.trust.root_public if role in ROOT_KINDS and origin == amendment.ROOT_ORIGIN else None
 
     def _check_key(self, header, raw, unix_s):

@@ -8,13 +8,26 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, flash, frames, heap, mixed
+from baken_hardware.bench.measure import (
+    Measure,
+    MeasureError,
+    Options,
+    Row,
+    emergency,
+    flash,
+    frames,
+    heap,
+    mesh,
+    mixed,
+)
 from baken_hardware.virtual.interpreter import InterpreterError
 
 MEASURES: dict[str, Measure] = {
+    "emergency": emergency.rows,
     "flash": flash.rows,
     "frames": frames.rows,
     "heap": heap.rows,
+    "mesh": mesh.rows,
     "mixed": mixed.rows,
 }
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
