@@ -159,7 +159,7 @@ class Gossip:
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
         self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
-        self._tally_said = None  # checksum at which we last said our tally, and when
+        self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self.counters = {}
 
     def configure(self, settings, airtime_ms, now):
@@ -366,17 +366,19 @@ class Gossip:
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.hurry(now)
-        if missing:
-            self._serve(
-                [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
-            )
-        elif not richer:
-            if peer.tally_crc == self.replica.tally_crc():
-                self._trickle.heard_consistent()
-            elif self._tally_at is None and not self._tally_is_fresh(now):
+        servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        if servable:
+            self._serve(servable, margin_db, now)
+        elif richer:
+            pass
+        elif peer.tally_crc != self.replica.tally_crc():
+            # Also when it took none of what it was served: it may not know the key that signed that.
+            if self._tally_at is None and not self._tally_is_fresh(now):
                 self._tally_at = (
                     now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
                 )
+        elif not missing:
+            self._trickle.heard_consistent()
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
@@ -420,7 +422,7 @@ class Gossip:
 
     def _may_serve(self, record_id, now):
         """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
-        time.
+        time, up to Imax; if nobody asks for twice that long, it begins anew.
         """
         last = self._served.get(record_id)
         if last is None:
@@ -438,15 +440,17 @@ class Gossip:
     def _say_tally(self, now):
         self._tally_at = None
         entries = self.replica.tally()
-        self._tally_said = (self.replica.tally_crc(), now)
+        crc = self.replica.tally_crc()
+        said = self._tally_said
+        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
         for page in wire.encode_tally(entries):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
-        """We said this very tally a moment ago."""
-        if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
+        """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
+        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
             return False
-        return self._tally_said[0] == self.replica.tally_crc()
+        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
