@@ -15,7 +15,6 @@ from _small_region import (
 )
 
 from baken.noticeboard import notice as notices
-from baken.noticeboard.board import MAX_BULLETINS
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore, next_number, raise_number
 from baken.wire.digest import Digest
@@ -214,19 +213,6 @@ def test_a_store_with_garbage_and_forgeries_loses_only_those():
     assert replica.records() == [good, status_record(1, 5)]
     assert replica.counters == {"stored-record-short": 1, "stored-bad-signature": 1}
     assert [STATUS, STATUS] != [r[0] & 15 for r in store.load()]
-
-
-def test_a_full_board_lets_the_least_severe_oldest_go_and_never_an_alarm():
-    replica = fresh()
-    take(replica, *bulletin_parts(1, event=b"ALARM", severity=b"Minor", sent_s=NOON_S - 3600))
-    for seq in range(2, MAX_BULLETINS + 1):
-        take(replica, *bulletin_parts(seq, severity=b"Moderate", sent_s=NOON_S + 60 * seq))
-    assert len(replica.notices) == MAX_BULLETINS
-    assert take(replica, *bulletin_parts(900, severity=b"Minor")) == [REFUSED]
-    assert take(replica, *bulletin_parts(901, severity=b"Severe")) == [NEW]
-    assert len(replica.notices) == MAX_BULLETINS
-    assert (1, 1) in replica.notices and (1, 2) not in replica.notices
-    assert replica.counters == {"full": 1}
 
 
 def test_a_counter_is_never_given_twice():

@@ -1,7 +1,8 @@
 """The bulletins of a replica: which are held, which were retired, which go when there is no room.
 
 When the board is full, expired bulletins go first, then superseded or withdrawn ones, then the least severe
-and oldest. An unexpired ALARM never goes; when only those are left a new bulletin is refused.
+and oldest. An unexpired ALARM never goes; when only those are left a new bulletin is refused. An authority
+that has taken its share makes room among its own.
 """
 
 from baken.compat import const
@@ -11,6 +12,10 @@ from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import BULLETIN
 
 MAX_BULLETINS = const(64)
+MAX_PARTS = const(160)  # of all bulletins, 38 kB of memory
+# So that one authority's key, stolen or used without sense, cannot take all places:
+MAX_OF_AUTHORITY = const(48)
+MAX_PARTS_OF_AUTHORITY = const(120)
 MAX_RETIRED = const(64)  # remembered per authority
 _LONGEST_S = bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S
 
@@ -117,27 +122,34 @@ class Board:
 
     def make_room(self, newcomer, unix_s, area_count):
         """Ids of the records that had to go for a part of a bulletin that is new here; RemoteProtocolError
-        when what is held is more important.
+        when what is held is more important, and then nothing went.
         """
-        if (newcomer.origin, newcomer.seq) in self.notices or len(self.notices) < MAX_BULLETINS:
+        if (newcomer.origin, newcomer.seq) in self.notices:
             return []
+        staying = dict(self.notices)
+        if self._crowd(newcomer, staying) is None:
+            return []
+        leaving = []
         if unix_s is not None:
-            gone = self.expire(unix_s)
-            if gone:
-                return gone
-        best = None
-        for notice in self.notices.values():
-            past = self._is_past(notice, unix_s, area_count)
-            if notice.meta.event == b"ALARM" and not past:
-                continue
-            order = (past, notice.rank)
-            if best is None or order > best[0]:
-                best = (order, notice.key)
-        if best is None or (not best[0][0] and best[0][1] < Notice(newcomer).rank):
-            raise RemoteProtocolError(
-                "board is full: %d bulletins, limit %d" % (len(self.notices), MAX_BULLETINS), "full"
-            )
-        return self.retire(best[1])
+            leaving = [key for key in staying if unix_s >= self._keep_until(staying[key].meta)]
+            for key in leaving:
+                del staying[key]
+        past = {key for key in staying if self._is_past(staying[key], unix_s, area_count)}
+        crowd = self._crowd(newcomer, staying)
+        while crowd is not None:
+            crowd = [key for key in crowd if key in past or not staying[key].is_alarm]
+            last = max(crowd, key=lambda key: (key in past, staying[key].rank)) if crowd else None
+            if last is None or (last not in past and staying[last].rank < Notice(newcomer).rank):
+                raise RemoteProtocolError(
+                    "board is full: %d bulletins, limit %d" % (len(self.notices), MAX_BULLETINS), "full"
+                )
+            leaving.append(last)
+            del staying[last]
+            crowd = self._crowd(newcomer, staying)
+        gone = []
+        for key in leaving:
+            gone += self.retire(key)
+        return gone
 
     def add(self, part, raw, unix_s, names=None):
         """Keep a checked part (`names`: see Notice), unless it does not go with those that are here, as after
@@ -218,6 +230,23 @@ class Board:
             if named and unix_s < named.meta.expires_s:
                 return True
         return False
+
+    def _crowd(self, newcomer, staying):
+        """Keys of those of which one must go for a new bulletin, None when there is room beside `staying`.
+
+        Missing parts have their room too, so that what was begun can become whole.
+        """
+        parts = of_authority = parts_of_authority = 0
+        for (origin, _), notice in staying.items():
+            parts += notice.meta.parts
+            if origin == newcomer.origin:
+                of_authority += 1
+                parts_of_authority += notice.meta.parts
+        if of_authority >= MAX_OF_AUTHORITY or parts_of_authority + newcomer.parts > MAX_PARTS_OF_AUTHORITY:
+            return [key for key in staying if key[0] == newcomer.origin]
+        if len(staying) >= MAX_BULLETINS or parts + newcomer.parts > MAX_PARTS:
+            return list(staying)
+        return None
 
     def _is_past(self, notice, unix_s, area_count):
         """Superseded or withdrawn everywhere it was meant for."""

@@ -95,14 +95,18 @@ class Notice:
         return self.meta.status != b"Actual"
 
     @property
+    def is_alarm(self):
+        return self.meta.event == _ALARM
+
+    @property
     def is_life_saving(self):
         """True for an ALARM, and for what is Extreme or Severe."""
-        return self.meta.event == _ALARM or self.meta.severity in (b"Extreme", b"Severe")
+        return self.is_alarm or self.meta.severity in (b"Extreme", b"Severe")
 
     @property
     def rank(self):
         """Sort key: the smaller, the more urgent it is to show; ALARM and severity first, then the newest."""
-        alarm = 0 if self.meta.event == _ALARM else 1
+        alarm = 0 if self.is_alarm else 1
         severity = SEVERITY.index(self.meta.severity)
         return (alarm * _SEVERITY_STEP + severity, -self.meta.sent_s, self.meta.origin, -self.meta.seq)
 
