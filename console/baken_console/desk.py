@@ -90,7 +90,7 @@ class Desk:
         return make_board(
             self.region,
             self.notices(),
-            self.replica.statuses,
+            dict(self.replica.statuses.items()),
             self.receipts,
             self.is_sent_or_over,
             self.replica.counters,

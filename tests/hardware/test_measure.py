@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 from baken_hardware.bench import cli
-from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, command, frames, mixed
+from baken_hardware.bench.measure import (
+    HIGHER,
+    LOWER,
+    MeasureError,
+    Options,
+    Row,
+    command,
+    emergency,
+    flash,
+    frames,
+    mixed,
+    workload,
+)
 from baken_hardware.bench.measure.mixed import AGAIN, FLEETS, STOCK, Fleet, Tally
 from baken_hardware.bench.measure.mixed_mesh import MODEM, Mesh, a_bulletin
 from baken_hardware.virtual.propagation import Point, links
@@ -48,6 +60,20 @@ def test_the_table_and_the_file_tell_the_same_and_the_status_tells_what_is_not_m
     assert cli.main(["measure", "other"]) == 2
 
 
+def test_waiting_saves_the_flash_most_of_its_writes_and_loses_nothing_of_the_exercise(tmp_path: Path):
+    path = tmp_path / "lines"
+    path.write_text("\n".join(workload.lines(2)) + "\n")
+    try:
+        waits, hasty = flash.run(path, "0"), flash.run(path, "1")
+    except MeasureError as error:
+        pytest.fail(str(error))
+    writes, programmed, erases, most, held = waits
+    assert held == hasty[4] > 45 and 0 < most < erases
+    assert writes < hasty[0] and programmed < hasty[1] and erases < hasty[2]
+    life = flash._rows_of("here", [300, 3000, 200, 30, held])[-1]
+    assert life.value == round(100_000 / 10 / 365.25) and life.is_met
+
+
 def test_the_frames_program_relays_every_frame_on_a_real_micropython():
     """Figures are not looked at: this machine may be busy."""
     try:
@@ -56,6 +82,13 @@ def test_the_frames_program_relays_every_frame_on_a_real_micropython():
         pytest.fail(str(error))
     assert [row.measure for row in found] == ["frames", "frames, memory"]
     assert all(row.value > 0 for row in found)
+
+
+def test_over_five_lossy_hops_every_report_is_acknowledged_and_none_faster_than_the_air():
+    seconds = emergency.Line(0).play()
+    assert len(seconds) == 6 and min(seconds) > 10.0
+    assert seconds == emergency.Line(0).play(), "the same seed gives the same figures"
+    assert [emergency._share([1.0, 2.0, 3.0, 4.0], share) for share in (0.5, 0.75, 0.99)] == [2.0, 3.0, 4.0]
 
 
 # The mixed mesh
@@ -116,3 +149,4 @@ def test_what_a_node_loses_to_baken_nodes_is_not_met():
     assert [row.measure for row in one_lost if not row.is_met] == ["mixed: node that lost most"]
     all_lost = mixed.rows_of(fleet, {**before, fleet.name: tally(87, 87)})
     assert [row.measure for row in all_lost if not row.is_met] == ["mixed: texts, of stock alone"]
+    assert all(row.is_met for row in mixed.rows_of(fleet, {**before, fleet.name: tally(80, 80)}, False))
