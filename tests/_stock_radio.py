@@ -193,6 +193,8 @@ class BakenEnd:
                 self._queued[event.record_id] = packet_id
             elif isinstance(event, gossip.Refresh):
                 self.node.relay_again(event.packet, event.hop_limit, event.hop_start, now)
+            elif isinstance(event, gossip.HoldBack):
+                self.node.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
             elif isinstance(event, gossip.Withdraw) and event.record_id in self._queued:
                 self.node.cancel(self._queued.pop(event.record_id))
             elif isinstance(event, gossip.Learned):

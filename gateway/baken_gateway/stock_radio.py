@@ -114,6 +114,7 @@ class RadioSettings:
 class _Heard:
     """A packet as the gossip engine wants to know it."""
 
+    sender: int
     hop_limit: int
     hop_start: int
 
@@ -201,7 +202,7 @@ class StockRadio:
         if packet.channel != self._index or packet.pki_encrypted:
             self._count("other-channel")
             return
-        heard = _Heard(packet.hop_limit, packet.hop_start)
+        heard = _Heard(sender, packet.hop_limit, packet.hop_start)
         margin_db = max(-100.0, min(packet.rx_snr, 100.0)) - self._snr_limit_db if packet.rx_snr else 0.0
         self._gossip.receive(packet.decoded.payload, heard, margin_db, unix_s, now)
         self._run(now)
