@@ -160,8 +160,8 @@ class MenuView(View):
 
 
 class MessageView(View):
-    """A text of the node itself, or an answer to this point; `signed_by` names a verified authority, `hint` says
-    what the button does.
+    """A text of the node itself, or an answer to this point; `signed_by` names a verified authority, `hint`
+    says what the button does.
     """
 
     __slots__ = ("hint", "signed_by", "text", "title")
