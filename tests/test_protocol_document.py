@@ -448,6 +448,7 @@ class _Heard:
     """What the mesh knows a packet by."""
 
     def __init__(self, hop_limit: int, hop_start: int) -> None:
+        self.sender = 0x4D656401
         self.hop_limit = hop_limit
         self.hop_start = hop_start
 
@@ -501,7 +502,7 @@ def test_the_trickle_times_are_those_of_the_node_program():
     assert told == wanted, done.stdout
     for name, airtime_ms, imin_ms, imax_ms in rows:
         assert preset_named(name).modem.airtime_ms(43) == int(airtime_ms)
-        assert (60 * int(airtime_ms), 1920 * int(airtime_ms)) == (int(imin_ms), int(imax_ms))
+        assert (60 * int(airtime_ms), 2160 * int(airtime_ms)) == (int(imin_ms), int(imax_ms))
 
 
 def _serving_wait(margin_db: int, others: int) -> int:
@@ -525,11 +526,11 @@ def _serving_wait(margin_db: int, others: int) -> int:
 
 
 def test_the_wait_before_serving_is_that_of_the_formula():
-    assert "wait = rand(4 A) + 2 A w / 20 + 6 A q / 5" in _DOCUMENT
+    assert "wait = rand(8 A) + 4 A w / 20 + 6 A q / 5" in _DOCUMENT
     airtime = len(_hex("bulletin")) - 6 + 24  # without area and reference
     for margin_db, w in ((-3, 20), (0, 20), (5, 15), (20, 0), (40, 0)):
         for q in (0, 1, 3):
-            assert _serving_wait(margin_db, q) == 2 * airtime * w // 20 + 6 * airtime * q // 5
+            assert _serving_wait(margin_db, q) == 4 * airtime * w // 20 + 6 * airtime * q // 5
 
 
 def test_the_pauses_between_servings_double_up_to_imax():

@@ -12,12 +12,16 @@ from _small_region import (
     STRANGER_KEY,
     TOWN_KEY,
     TRUST,
+    amend,
+    beat,
     bulletin_parts,
     cause_of,
+    fresh,
     make_bulletin,
     random_source,
     sign_bulletin,
     status_record,
+    take,
 )
 
 from baken.crypto import ed25519
@@ -28,8 +32,7 @@ from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS_OF_POINT
 from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire import amendment, answer, heartbeat, records, report, sealed, status
-from baken.wire.amendment import Amendment
+from baken.wire import amendment, answer, records, report, sealed, status
 from baken.wire.digest import decode_tally, encode_tally
 from baken.wire.records import ANSWER, HEARTBEAT, REPORT, STATUS
 from baken.wire.records import TRUST as TRUST_KIND
@@ -52,10 +55,6 @@ def key_at_desk(point):
     return sealed.shared_key(REGION_PRIVATE, POINT_KEYS[point - 1].public, TRUST.tag)
 
 
-def beat(seq, time_s=NOON_S, newest=0, origin=1, key=REGION_KEY):
-    return heartbeat.encode(heartbeat.Heartbeat(origin, seq, time_s, newest), TRUST.tag, key.sign)
-
-
 def report_record(point, seq, text=b"Zuurstof nodig.", time_s=NOON_S, key=None):
     made = report.Report(point, seq, time_s, 1)
     key = key or POINT_KEYS[point - 1]
@@ -65,18 +64,6 @@ def report_record(point, seq, text=b"Zuurstof nodig.", time_s=NOON_S, key=None):
 def answer_record(seq, point, ref, text=b"", time_s=NOON_S, valid_s=3600, key=REGION_KEY):
     made = answer.Answer(1, seq, point, ref, time_s, time_s + valid_s)
     return sealed.encode_answer(made, text, key_at_desk(point), TRUST.tag, key.sign)
-
-
-def amend(seq, action, number, entry=None, key=ROOT):
-    return amendment.encode(Amendment(seq, action, number, entry), TRUST.tag, key.sign)
-
-
-def fresh(store=None):
-    return Replica(TRUST, store or MemoryStore())
-
-
-def take(replica, *raws, unix_s=NOON_S):
-    return [replica.receive_record(raw, unix_s).state for raw in raws]
 
 
 # Heartbeat

@@ -100,6 +100,13 @@ class ChannelAccess:
         else:
             self._fire_at = now + self.contention.relay_ms(front.snr_db)
 
+    def restart_timer(self, now: int) -> None:
+        """The order of the queue has changed: wait for whoever is in front now."""
+        if self.offered is None:
+            self._fire_at = None
+            self._held = None
+            self.start_timer(now)
+
     def next_offer(self, now: int) -> "Queued | None":
         """The frame whose turn it is; answer with `busy` or `transmitted`."""
         while self.offered is None and self._fire_at is not None and now >= self._fire_at:

@@ -11,6 +11,7 @@ again.
 """
 
 from baken.compat import const
+from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
@@ -19,12 +20,14 @@ from baken.wire.record import Record
 from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
-SERVE_BATCH = const(4)  # records served for one digest
+SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
+_NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
+RELAY_FRAMES = const(8)  # airtimes within which the nodes around a sender relay a record
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 SERVE_HOP_START = const(
@@ -79,6 +82,16 @@ class Refused(Record):
         self.cause = cause
 
 
+class HoldBack(Record):
+    """Relay the packet that brought this not before `until` (ms), and not at all if another copy is heard."""
+
+    __slots__ = ("packet", "until")
+
+    def __init__(self, packet, until):
+        self.packet = packet
+        self.until = until
+
+
 class Learned(Record):
     """A record is new here; `packet`: what brought it from the air, None for our own and the cable."""
 
@@ -121,7 +134,7 @@ def settings_for(airtime_ms, flood_hops, is_bridge=False):
     docs/protocol.md.
     """
     digest_ms = airtime_ms(_DIGEST_FRAME)
-    return GossipSettings(60 * digest_ms, 1920 * digest_ms, 0 if is_bridge else 2, flood_hops=flood_hops)
+    return GossipSettings(60 * digest_ms, 2160 * digest_ms, 0 if is_bridge else 2, flood_hops=flood_hops)
 
 
 class Gossip:
@@ -136,14 +149,17 @@ class Gossip:
         self._airtime_ms = airtime_ms
         self._rand = rand
         self._trickle = Trickle(settings.imin_ms, settings.imax_ms, settings.k, rand, now, settings.growth)
+        self._trickle.hurry(now)  # who was off has missed things
         self._events = []
         self._scheduled = {}  # record id -> due ms
         self._floods_due = set()  # those of them that are to be flooded, not served
         self._floods = []  # record ids waiting to be flooded, most urgent first
         self._flood_at = now
         self._served = {}  # record id -> (last ms, times)
+        self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
+        self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
-        self._tally_said = None  # checksum at which we last said our tally, and when
+        self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self.counters = {}
 
     def configure(self, settings, airtime_ms, now):
@@ -151,6 +167,7 @@ class Gossip:
         self._airtime_ms = airtime_ms
         if settings != self.settings:
             self.settings = settings
+            self._lonely.configure(settings.imin_ms, settings.imax_ms)
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
             )
@@ -159,6 +176,7 @@ class Gossip:
 
     def publish(self, raw, unix_s, now):
         """A record made here or brought over a cable: keep it and flood it. Gives the replica's Outcome."""
+        self._clock = (unix_s, now)
         outcome = self.replica.receive_record(raw, unix_s)
         if outcome.state == NEW:
             self._learn(outcome.record_id, raw)
@@ -168,6 +186,7 @@ class Gossip:
     def spread(self, record_id, now):
         """Flood a record that is held here and came by another way than the air."""
         self._trickle.reset(now)
+        self._lonely.learned(now)
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -178,17 +197,18 @@ class Gossip:
     def receive(self, payload, packet, margin_db, unix_s, now):
         """A PRIVATE_APP payload from the air.
 
-        `packet`: whatever the mesh knows it by, with `hop_limit` and `hop_start`; it comes back in Refresh
-        and Refused. `margin_db`: how far above the receiver's limit it was heard.
+        `packet`: whatever the mesh knows it by, with `sender`, `hop_limit` and `hop_start`; it comes back in
+        Refresh, HoldBack and Refused. `margin_db`: how far above the receiver's limit it was heard.
         """
         kind = message_kind(payload)
+        self._clock = (unix_s, now)
         try:
             if kind == DIGEST:
-                self._receive_digest(wire.decode_digest(payload), margin_db, unix_s, now)
+                self._receive_digest(packet.sender, wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
             else:
-                self._receive_record(payload, packet, unix_s, now)
+                self._receive_record(payload, packet, margin_db, unix_s, now)
         except RemoteProtocolError as error:
             self._count(error.cause)
             self._events.append(Refused(packet, error.cause))
@@ -198,6 +218,9 @@ class Gossip:
     def deadline(self):
         """When `next_event` has something again, ms."""
         due = self._trickle.deadline()
+        lonely_at = self._lonely.deadline()
+        if lonely_at is not None:
+            due = min(due, lonely_at)
         if self._tally_at is not None:
             due = min(due, self._tally_at)
         if self._floods:
@@ -210,13 +233,19 @@ class Gossip:
         """Send, Refresh, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
-        if self._trickle.deadline() <= now and self._trickle.poll(now):
-            return Send(wire.encode_digest(self.replica.digest()), 0, SERVE_HOP_START)
+        if self._trickle.deadline() <= now:
+            is_lonely = self._lonely.is_lonely(now)
+            self._trickle.k = 0 if is_lonely else self.settings.k
+            if self._trickle.poll(now):
+                digest = self.replica.digest()
+                digest.lonely = is_lonely
+                return Send(wire.encode_digest(digest), 0, SERVE_HOP_START)
         if self._floods and self._flood_at <= now:
             return self._flood(now)
         if self._tally_at is not None and self._tally_at <= now:
             self._say_tally(now)
             return self._events.pop(0) if self._events else None
+        self._look_after_lonely(now)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
@@ -232,7 +261,7 @@ class Gossip:
 
     # --- records
 
-    def _receive_record(self, payload, packet, unix_s, now):
+    def _receive_record(self, payload, packet, margin_db, unix_s, now):
         outcome = self.replica.receive_record(payload, unix_s)
         if outcome.state == REFUSED:
             self._events.append(Refused(packet, outcome.cause))
@@ -246,19 +275,33 @@ class Gossip:
             if self._scheduled.pop(record_id, None) is None and record_id[0] not in _LETTERS:
                 self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
-            self._hear_repeated(record_id, packet, now)
+            if is_flood:
+                self._hear_repeated(record_id, packet, now)
+            elif self._may_serve(record_id, now):
+                self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
         self._trickle.reset(now)
-        if packet.hop_limit == 0:
-            if is_flood:
+        self._lonely.learned(now)
+        airtime = self._airtime(payload)
+        is_letter = record_id[0] in _LETTERS
+        if packet.hop_limit == 0 and not is_flood:
+            if is_letter:
+                self._floods_due.add(record_id)
+            self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
+        else:
+            if packet.hop_limit == 0:
                 self._refresh(record_id, packet)
-            else:
-                if record_id[0] in _LETTERS:
-                    self._floods_due.add(record_id)
-                self._schedule(
-                    record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
-                )
+            if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
+                self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
+
+    def _relay_delay(self, airtime, margin_db):
+        """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
+        scale is the time of a frame, or many would have begun before the first could be heard.
+        """
+        strength = min(max(int(margin_db), 0), _NEAR_DB)
+        longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
+        return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
 
     def _refresh(self, record_id, packet):
         """The hops of a flood are spent here: it goes on with fresh ones."""
@@ -270,9 +313,7 @@ class Gossip:
         """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
         the answers go on over any number of hops each time, as often as they might be served.
         """
-        if record_id[0] not in _LETTERS or packet.hop_start <= SERVE_HOP_START:
-            return
-        if self._may_serve(record_id, now):
+        if record_id[0] in _LETTERS and self._may_serve(record_id, now):
             self._remember_served(record_id, now)
             if packet.hop_limit == 0:
                 self._refresh(record_id, packet)
@@ -319,22 +360,25 @@ class Gossip:
 
     # --- repair
 
-    def _receive_digest(self, peer, margin_db, unix_s, now):
+    def _receive_digest(self, sender, peer, margin_db, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)
+        self._lonely.heard(sender, peer, bool(missing), now)
         richer = self.replica.lacks(peer)
         if richer:
-            self._trickle.reset(now)
-        if missing:
-            self._serve(
-                [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
-            )
-        elif not richer:
-            if peer.tally_crc == self.replica.tally_crc():
-                self._trickle.heard_consistent()
-            elif self._tally_at is None and not self._tally_is_fresh(now):
+            self._trickle.hurry(now)
+        servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        if servable:
+            self._serve(servable, margin_db, now)
+        elif richer:
+            pass
+        elif peer.tally_crc != self.replica.tally_crc():
+            # Also when it took none of what it was served: it may not know the key that signed that.
+            if self._tally_at is None and not self._tally_is_fresh(now):
                 self._tally_at = (
                     now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
                 )
+        elif not missing:
+            self._trickle.heard_consistent()
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
@@ -345,6 +389,15 @@ class Gossip:
         self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
         if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
             self._tally_at = now + self._rand(4 * self._airtime_ms(128))
+
+    def _look_after_lonely(self, now):
+        """Serve again what neighbours that hear little have not told to have."""
+        while (digest := self._lonely.next_due(now)) is not None:
+            unix_s, told_at = self._clock
+            if unix_s is not None:
+                unix_s += (now - told_at) // 1000
+            missing = self.replica.missing_at(digest, unix_s)
+            self._serve([entry for entry in missing if self._may_serve(entry, now)], _MIDDLING_DB, now)
 
     def _serve(self, record_ids, margin_db, now):
         """Schedule up to SERVE_BATCH records; a good link answers earlier, the holder of fresh news later."""
@@ -357,7 +410,7 @@ class Gossip:
                 continue
             airtime = self._airtime(self.replica.get(record_id))
             weakness = min(max(_STRONG_DB - int(margin_db), 0), _STRONG_DB)
-            delay = self._rand(4 * airtime) + 2 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
+            delay = self._rand(8 * airtime) + 4 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
             self._schedule(record_id, now + delay)
             queued += 1
 
@@ -369,16 +422,17 @@ class Gossip:
 
     def _may_serve(self, record_id, now):
         """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
-        time.
+        time, up to Imax; if nobody asks for twice that long, it begins anew.
         """
         last = self._served.get(record_id)
-        if last is None or now - last[0] > self.settings.imax_ms:
+        if last is None:
             return True
-        return now - last[0] >= self.settings.imin_ms // 4 << min(last[1], 8)
+        pause = min(self.settings.imin_ms // 4 << min(last[1], 8), self.settings.imax_ms)
+        return now - last[0] >= pause
 
     def _remember_served(self, record_id, now):
         last = self._served.pop(record_id, None)
-        times = last[1] + 1 if last and now - last[0] <= self.settings.imax_ms else 0
+        times = last[1] + 1 if last and now - last[0] <= 2 * self.settings.imax_ms else 0
         while len(self._served) >= SERVED_MEMORY:
             del self._served[min(self._served, key=lambda old: self._served[old][0])]
         self._served[record_id] = (now, times)
@@ -386,15 +440,17 @@ class Gossip:
     def _say_tally(self, now):
         self._tally_at = None
         entries = self.replica.tally()
-        self._tally_said = (self.replica.tally_crc(), now)
+        crc = self.replica.tally_crc()
+        said = self._tally_said
+        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
         for page in wire.encode_tally(entries):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
-        """We said this very tally a moment ago."""
-        if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
+        """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
+        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
             return False
-        return self._tally_said[0] == self.replica.tally_crc()
+        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)

@@ -17,6 +17,7 @@ from baken_hardware.bench.measure import (
     flash,
     frames,
     heap,
+    mesh,
     mixed,
 )
 from baken_hardware.virtual.interpreter import InterpreterError
@@ -26,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "flash": flash.rows,
     "frames": frames.rows,
     "heap": heap.rows,
+    "mesh": mesh.rows,
     "mixed": mixed.rows,
 }
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
