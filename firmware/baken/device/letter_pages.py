@@ -8,7 +8,7 @@ _ASK = b"Noodgeval? Druk lang om hulp te vragen.\nEmergency? Press long to call 
 _WAITS = b"WACHT: nog niet ontvangen. / Not received yet."
 _NO_CLOCK = b"NIET VERZONDEN: klok onbekend. / Not sent: no clock."
 _RECEIVED = b"Uw noodmelding is ontvangen. / Report received."
-_HOLD = b"Gelezen: druk lang. / Read: press long."
+_HOLD = b"lang: gelezen / read"
 _FULL = b"NIET VERZONDEN: te veel noodmeldingen wachten. / Not sent: too many are waiting."
 _REVOKED = (
     b"Dit punt mag niet meer melden: status en noodmeldingen gaan niet weg. Bel de beheerder. / "
@@ -49,6 +49,5 @@ def letter_view(letter, authorities, shared):
     lines = [moment_text(letter.answered_s or letter.received_s, now_s) + b" " + (letter.answer or _RECEIVED)]
     if said:
         lines.append(b"Melding" + number + b": " + said)
-    if letter.unread:
-        lines.append(_HOLD)
-    return MessageView(title=title, text=b"\n".join(lines), signed_by=signed_by, **shared)
+    hint = _HOLD if letter.unread else b""
+    return MessageView(title=title, text=b"\n".join(lines), signed_by=signed_by, hint=hint, **shared)

@@ -184,11 +184,13 @@ class Screen:
         title, text, above = view.title, view.text, []
         if self._compact:
             text += b"\n" + CHECKED + view.signed_by if view.signed_by else b""
+            text += b"\n" + view.hint if view.hint else b""
             if view.exercise:
                 title, text = EXERCISE, title + b". " + text
         elif view.signed_by:
             above = [CHECKED + view.signed_by]
-        return self._paged(view, title, text, lambda pill: self._foot(view, b"", above, pill), page_index)
+        hint = b"" if self._compact else view.hint
+        return self._paged(view, title, text, lambda pill: self._foot(view, hint, above, pill), page_index)
 
     def draw_list(self, view, page_index=None) -> int:
         """A page of the list, by default the one with the selected entry; returns how many pages it has."""

@@ -160,12 +160,15 @@ class MenuView(View):
 
 
 class MessageView(View):
-    """A text of the node itself, or an answer to this point; `signed_by` names a verified authority."""
+    """A text of the node itself, or an answer to this point; `signed_by` names a verified authority, `hint`
+    says what the button does.
+    """
 
-    __slots__ = ("title", "text", "signed_by")
+    __slots__ = ("hint", "signed_by", "text", "title")
 
-    def __init__(self, *, title, text, signed_by=b"", **shared) -> None:
+    def __init__(self, *, title, text, signed_by=b"", hint=b"", **shared) -> None:
         super().__init__(**shared)
+        self.hint = hint
         self.title = title
         self.text = text
         self.signed_by = signed_by
