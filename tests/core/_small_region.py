@@ -3,7 +3,9 @@ runtimes.
 """
 
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.wire import bulletin, status
+from baken.noticeboard.replica import Replica
+from baken.noticeboard.store import MemoryStore
+from baken.wire import amendment, bulletin, heartbeat, status
 from baken.wire.trust import Authority, Point, TrustList
 
 NOON_S = 1799751600  # 2027-01-12T11:00:00Z, noon in the exercise's first day
@@ -59,6 +61,26 @@ def status_record(point, seq, text=b"Open.", time_s=NOON_S, **fields):
     for name in fields:
         setattr(made, name, fields[name])
     return status.encode(made, TRUST.tag, POINT_KEYS[point - 1].sign)
+
+
+def beat(seq, time_s=NOON_S, newest=0, origin=1, key=REGION_KEY):
+    """A signed HEARTBEAT of an authority."""
+    return heartbeat.encode(heartbeat.Heartbeat(origin, seq, time_s, newest), TRUST.tag, key.sign)
+
+
+def amend(seq, action, number, entry=None, key=ROOT):
+    """A signed TRUST record."""
+    return amendment.encode(amendment.Amendment(seq, action, number, entry), TRUST.tag, key.sign)
+
+
+def fresh(store=None):
+    """A replica of the region."""
+    return Replica(TRUST, store or MemoryStore())
+
+
+def take(replica, *raws, unix_s=NOON_S):
+    """What becomes of records that come one after the other."""
+    return [replica.receive_record(raw, unix_s).state for raw in raws]
 
 
 # Three parts of plain UTF-8: there is no other script in the model that squeezes Dutch.

@@ -2,7 +2,7 @@
 takes, keeps, lets go of and passes on.
 """
 
-from _flood import Net, line
+from _flood import Member, Net, Packet, line
 from _small_region import (
     AREAS,
     NOON_S,
@@ -12,22 +12,27 @@ from _small_region import (
     STRANGER_KEY,
     TOWN_KEY,
     TRUST,
+    amend,
+    beat,
     bulletin_parts,
     cause_of,
+    fresh,
     make_bulletin,
+    random_source,
     sign_bulletin,
     status_record,
+    take,
 )
 
 from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
+from baken.noticeboard import gossip
 from baken.noticeboard.keyring import MAX_AMENDMENTS
 from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS_OF_POINT
 from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire import amendment, answer, heartbeat, records, report, sealed, status
-from baken.wire.amendment import Amendment
+from baken.wire import amendment, answer, records, report, sealed, status
 from baken.wire.digest import decode_tally, encode_tally
 from baken.wire.records import ANSWER, HEARTBEAT, REPORT, STATUS
 from baken.wire.records import TRUST as TRUST_KIND
@@ -50,10 +55,6 @@ def key_at_desk(point):
     return sealed.shared_key(REGION_PRIVATE, POINT_KEYS[point - 1].public, TRUST.tag)
 
 
-def beat(seq, time_s=NOON_S, newest=0, origin=1, key=REGION_KEY):
-    return heartbeat.encode(heartbeat.Heartbeat(origin, seq, time_s, newest), TRUST.tag, key.sign)
-
-
 def report_record(point, seq, text=b"Zuurstof nodig.", time_s=NOON_S, key=None):
     made = report.Report(point, seq, time_s, 1)
     key = key or POINT_KEYS[point - 1]
@@ -63,18 +64,6 @@ def report_record(point, seq, text=b"Zuurstof nodig.", time_s=NOON_S, key=None):
 def answer_record(seq, point, ref, text=b"", time_s=NOON_S, valid_s=3600, key=REGION_KEY):
     made = answer.Answer(1, seq, point, ref, time_s, time_s + valid_s)
     return sealed.encode_answer(made, text, key_at_desk(point), TRUST.tag, key.sign)
-
-
-def amend(seq, action, number, entry=None, key=ROOT):
-    return amendment.encode(Amendment(seq, action, number, entry), TRUST.tag, key.sign)
-
-
-def fresh(store=None):
-    return Replica(TRUST, store or MemoryStore())
-
-
-def take(replica, *raws, unix_s=NOON_S):
-    return [replica.receive_record(raw, unix_s).state for raw in raws]
 
 
 # Heartbeat
@@ -362,3 +351,60 @@ def test_what_lies_between_two_pages_is_not_lost():
         assert missing == [theirs[lacking] + (0,)]
     assert not mine.lacks_on_page(decode_tally(encode_tally(theirs)[0]))
     assert fresh().lacks_on_page(decode_tally(encode_tally(theirs)[0]))
+
+
+def events_of(member, raw, packet_id, hops, now):
+    """What a member's gossip says at once to a record from the air with these (hop limit, hop start)."""
+    member.gossip.receive(raw, Packet("99", packet_id, raw, *hops), 10, NOON_S, now)
+    return next_events(member, now)
+
+
+def next_events(member, now):
+    found = []
+    while (event := member.gossip.next_event(now)) is not None:
+        found.append(event)
+    return found
+
+
+def kinds_of(events):
+    return [event.__class__.__name__ for event in events]
+
+
+def test_a_repeated_report_goes_on_with_fresh_hops_as_often_as_it_may_be_served():
+    member = Member("00", random_source(3), 0)
+    raw = report_record(1, 1)
+    assert kinds_of(events_of(member, raw, 1, (0, 3), 10)) == ["Refresh", "Learned"]
+    assert kinds_of(events_of(member, raw, 2, (0, 3), 2000)) == ["Refresh", "Repeated"]
+    assert kinds_of(events_of(member, raw, 3, (0, 3), 3000)) == [], "a flood of copies is not multiplied"
+    repeated = events_of(member, raw, 4, (2, 3), 2 * MINUTE)
+    assert "Repeated" in kinds_of(repeated) and "Refresh" not in kinds_of(repeated)
+    status = status_record(2, 1)
+    events_of(member, status, 5, (0, 3), 2 * MINUTE)
+    assert kinds_of(events_of(member, status, 6, (0, 3), 2 * MINUTE)) == ["Withdraw"]
+
+
+def test_who_repeats_an_answered_report_gets_the_answer_in_a_flood():
+    member = Member("00", random_source(3), 0)
+    raw = report_record(1, 1)
+    events_of(member, raw, 1, (0, 3), 10)
+    answered = answer_record(1, 1, 1)
+    events_of(member, answered, 2, (0, 3), 20)
+    assert "Refused" in kinds_of(events_of(member, raw, 3, (2, 3), MINUTE))
+    (flood,) = [
+        one for one in next_events(member, MINUTE + 5000) if one.__class__ is gossip.Send and one.record_id
+    ]
+    assert (flood.payload, flood.flood, flood.is_life_saving) == (answered, True, True)
+    events_of(member, raw, 4, (2, 3), MINUTE + 5000)
+    assert not [
+        one for one in next_events(member, MINUTE + 7000) if one.__class__ is gossip.Send and one.record_id
+    ]
+
+
+def test_an_answer_that_a_neighbour_served_is_flooded_on_and_only_a_flood_makes_that_needless():
+    for again, floods in (((0, 1), 1), ((2, 3), 0)):
+        member = Member("00", random_source(3), 0)
+        raw = answer_record(1, 1, 1)
+        assert kinds_of(events_of(member, raw, 1, (0, 1), 10)) == ["Learned"]
+        events_of(member, raw, 2, again, 20)
+        sent = [one for one in next_events(member, 5000) if one.__class__ is gossip.Send and one.record_id]
+        assert len(sent) == floods and all([one.flood for one in sent])

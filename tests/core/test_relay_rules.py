@@ -264,3 +264,49 @@ def test_the_memory_outlasts_the_slowest_copy():
         node.receive_frame(_opaque(id), -90, 0, 1000)
     node.receive_frame(_opaque(1, 1), -90, 0, 2000)
     assert node.counters["duplicate"] == 1
+
+
+def _insisting(*copies):
+    """Relays of a node that insists on a packet it has from node 05; `copies` are heard after the first."""
+    node = make_node(0x1001)
+    ether = Ether([node], {})
+    ether.run(1000)
+    node.receive_frame(_opaque(relay_node=5), -90, 0, ether.now)
+    ether.run(0)
+    assert node.insist(_STRANGER, 77, 5)
+    while not ether.frames:
+        ether.run(500)
+    ether.run(3000)
+    for frame in copies:
+        node.receive_frame(frame, -90, 0, ether.now)
+    ether.run(100_000)
+    return _of_stranger(ether)
+
+
+def _of_stranger(ether):
+    """What was sent of the stranger's packet: the node introduces itself too."""
+    return [frame for _, _, frame in ether.frames if frame[4:12] == packet_key(_STRANGER, 77)]
+
+
+def test_a_relay_that_is_insisted_on_is_sent_until_another_than_its_source_has_it():
+    frames = _insisting()
+    assert len(frames) == 6 and len(set(frames)) == 1
+    assert len(_insisting(_opaque(relay_node=5))) == 6, "its source repeats itself: that proves nothing"
+    assert len(_insisting(_opaque(hop_limit=1, relay_node=9))) == 1
+
+
+def test_who_does_not_insist_any_more_still_relays_once():
+    for is_sent in (False, True):
+        node = make_node(0x1001)
+        ether = Ether([node], {})
+        ether.run(1000)
+        node.receive_frame(_opaque(relay_node=5), -90, 0, ether.now)
+        ether.run(0)
+        node.insist(_STRANGER, 77, 5)
+        if is_sent:
+            ether.run(10_000)
+        node.desist(_STRANGER, 77)
+        sent = len(_of_stranger(ether))
+        ether.run(100_000)
+        assert len(_of_stranger(ether)) == max(1, sent)
+    assert not node.insist(_STRANGER, 78, 5), "nothing waits"

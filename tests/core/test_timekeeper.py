@@ -1,7 +1,7 @@
 """Calendar time: what moves it, what confirms it, and what never does."""
 
 from baken.device.localtime import CLOCK_GOOD, CLOCK_UNCERTAIN, CLOCK_UNKNOWN
-from baken.device.timekeeper import AGREES_S, GOOD_FOR_S, Timekeeper
+from baken.device.timekeeper import AGREES_S, FIRM_FOR_S, GOOD_FOR_S, LEAP_S, Timekeeper
 
 NOON_S = 1799751600
 LIVE, KEPT = True, False
@@ -59,6 +59,36 @@ def test_a_clock_behind_is_moved_forward_and_is_uncertain_even_when_it_was_certa
     assert keeper.quality() == CLOCK_GOOD
     keeper.witness(NOON_S, LIVE)
     assert keeper.unix_s() == NOON_S and keeper.quality() == CLOCK_UNCERTAIN
+
+
+def test_a_clock_that_records_confirmed_is_not_carried_off_by_an_authority_that_is_days_ahead():
+    clock = Clock(NOON_S)
+    keeper = Timekeeper(clock)
+    keeper.witness(NOON_S, LIVE)
+    for ahead_s in (LEAP_S + 1, 86400, 366 * 86400):
+        for is_live in (LIVE, KEPT):
+            keeper.witness(NOON_S + ahead_s, is_live)
+            assert keeper.unix_s() == NOON_S and keeper.quality() == CLOCK_GOOD
+    clock.now_s = NOON_S + FIRM_FOR_S  # a day in which nobody confirmed it
+    keeper.witness(NOON_S + FIRM_FOR_S + LEAP_S + 1, LIVE)
+    assert keeper.unix_s() == NOON_S + FIRM_FOR_S
+    clock.now_s += 1
+    keeper.witness(NOON_S + 7 * 86400, LIVE)
+    assert keeper.unix_s() == NOON_S + 7 * 86400 and keeper.quality() == CLOCK_UNCERTAIN
+
+
+def test_a_clock_that_is_behind_by_hours_is_put_right_whoever_confirmed_it():
+    keeper = Timekeeper(Clock(NOON_S - LEAP_S))
+    keeper.witness(NOON_S - LEAP_S, LIVE)  # by an authority that is as far behind
+    keeper.witness(NOON_S, LIVE)
+    assert keeper.unix_s() == NOON_S and keeper.quality() == CLOCK_UNCERTAIN
+
+
+def test_a_clock_that_a_person_set_follows_an_authority_however_far():
+    keeper = Timekeeper(Clock(NOON_S))
+    assert keeper.set(NOON_S - 3 * 86400)
+    keeper.witness(NOON_S, KEPT)
+    assert keeper.unix_s() == NOON_S
 
 
 def test_certainty_wears_off_and_is_lost_when_the_clock_jumps():

@@ -14,6 +14,7 @@ from baken_hardware.bench.measure import (
     Options,
     Row,
     command,
+    emergency,
     flash,
     frames,
     mixed,
@@ -81,6 +82,13 @@ def test_the_frames_program_relays_every_frame_on_a_real_micropython():
         pytest.fail(str(error))
     assert [row.measure for row in found] == ["frames", "frames, memory"]
     assert all(row.value > 0 for row in found)
+
+
+def test_over_five_lossy_hops_every_report_is_acknowledged_and_none_faster_than_the_air():
+    seconds = emergency.Line(0).play()
+    assert len(seconds) == 6 and min(seconds) > 10.0
+    assert seconds == emergency.Line(0).play(), "the same seed gives the same figures"
+    assert [emergency._share([1.0, 2.0, 3.0, 4.0], share) for share in (0.5, 0.75, 0.99)] == [2.0, 3.0, 4.0]
 
 
 # The mixed mesh

@@ -43,7 +43,7 @@ from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import NEW, REFUSED, Replica
 from baken.wire import report, status
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.messages import ALERT_APP, LEVEL_ERROR, PRIORITY_ALERT, TEXT_MESSAGE_APP
+from baken.wire.messages import ALERT_APP, LEVEL_ERROR, TEXT_MESSAGE_APP
 from baken.wire.packet import BROADCAST
 from baken.wire.records import ANSWER, BULLETIN, DRAFT, HEARTBEAT, REPORT, TRUST, decode_header, message_kind
 
@@ -351,8 +351,6 @@ class Node:
         self._publish_own(now)
 
     def _learn(self, event, now):
-        if event.is_life_saving and event.packet is not None:
-            self._mesh.hasten_relay(event.packet.sender, event.packet.packet_id, PRIORITY_ALERT)
         kind, origin, seq, _part = event.record_id
         self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._carrier.heard_via)
         self._link.offer(event.raw)

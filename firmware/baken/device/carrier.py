@@ -31,6 +31,7 @@ class Carrier:
         self._wanted = record_channel
         self._snr_limit_db = 0
         self._queued = {}  # record id -> packet id of our own transmission that may still wait
+        self._relayed = {}  # record id of a report -> (sender, packet id) of the relay that we insist on
 
     def configure(self, now):
         """Follow the mesh's settings."""
@@ -65,15 +66,39 @@ class Carrier:
             self.mesh.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
         elif isinstance(event, gossip.Withdraw):
             self._withdraw(event.record_id)
-        elif isinstance(event, gossip.Learned) and event.record_id[0] == ANSWER:
-            told = answer.decode(event.raw)
-            self._withdraw((REPORT, told.point, told.ref, 0))  # what is answered needs no retry
+        elif isinstance(event, gossip.Learned):
+            self._learn(event)
+        elif isinstance(event, gossip.Repeated):
+            self._insist(event.record_id, event.packet)
         elif isinstance(event, gossip.Refused):
             self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
         return event
 
     def count(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1
+
+    def _learn(self, event):
+        """See to the relay of a record that was just taken in."""
+        packet = event.packet
+        if event.is_life_saving and packet is not None:
+            if event.record_id[0] in (REPORT, ANSWER):
+                self._insist(event.record_id, packet)
+            else:
+                self.mesh.hasten_relay(packet.sender, packet.packet_id, PRIORITY_ALERT)
+        if event.record_id[0] == ANSWER:  # what is answered needs no more sending
+            told = answer.decode(event.raw)
+            report_id = (REPORT, told.point, told.ref, 0)
+            self._withdraw(report_id)
+            if report_id in self._relayed:
+                self.mesh.desist(*self._relayed.pop(report_id))
+
+    def _insist(self, record_id, packet):
+        """Emergency reports and answers are relayed until somebody is heard to have them."""
+        self.mesh.hasten_relay(packet.sender, packet.packet_id, PRIORITY_ALERT)
+        if self.mesh.insist(packet.sender, packet.packet_id, packet.relay_node) and record_id[0] == REPORT:
+            if len(self._relayed) >= _MAX_QUEUED_RECORDS:
+                self._relayed.clear()
+            self._relayed[record_id] = (packet.sender, packet.packet_id)
 
     def _withdraw(self, record_id):
         packet_id = self._queued.pop(record_id, None)
@@ -98,6 +123,8 @@ class Carrier:
         except ProtocolError as error:
             self.count(error.cause)
             return
+        if event.flood and event.record_id[0] in (REPORT, ANSWER):
+            self.mesh.insist(self.mesh.config.node_num, packet_id)
         if event.record_id is not None:
             if len(self._queued) >= _MAX_QUEUED_RECORDS:
                 self._queued.clear()  # only the chance to withdraw is lost

@@ -4,8 +4,10 @@ A node's clock may never have been set, or may drift for days. It is confirmed w
 at which an authority signed a heartbeat, bulletin or answer that is just being spread, or when a person sets
 it over the cable. One that was signed later than our time shows that the clock is behind: it is moved
 forward. Nothing heard ever moves it backward, and what points sign moves nothing: one stolen node could
-expire every bulletin. A time before 2025 or after 2056, which no record can carry, is that of a clock that
-was never set.
+expire every bulletin. An authority whose own clock is days ahead would do so too: a clock that records have
+confirmed within a day is not moved by more than LEAP_S. A smaller step is believed, since the clock that
+confirmed ours may have been the one that is behind. A time before 2025 or after 2056, which no record can
+carry, is that of a clock that was never set.
 """
 
 from baken.compat import const
@@ -13,6 +15,8 @@ from baken.device.localtime import CLOCK_GOOD, CLOCK_UNCERTAIN, CLOCK_UNKNOWN
 
 AGREES_S = const(600)  # a bulletin may be this long under way and still confirm the clock
 GOOD_FOR_S = const(259200)  # three days of drift of a cheap crystal stay within half a minute
+FIRM_FOR_S = const(86400)  # so long a clock that records confirmed stands up to a leap
+LEAP_S = const(21600)
 _FIRST_S = const(1735689600)  # see records.encode_minutes
 _LAST_S = const(2742322500)
 
@@ -23,6 +27,7 @@ class Timekeeper:
     def __init__(self, clock):
         self._clock = clock
         self._confirmed_s = None
+        self._is_witnessed = False  # confirmed by a record, not just set by a person
 
     def unix_s(self):
         """Seconds since 1970 UTC, None while unknown."""
@@ -46,6 +51,7 @@ class Timekeeper:
             return False
         self._clock.set_unix_s(unix_s)
         self._confirmed_s = unix_s
+        self._is_witnessed = False
         return True
 
     def witness(self, signed_s, is_live):
@@ -55,8 +61,15 @@ class Timekeeper:
         later than that, however well it agrees with a clock that stood still.
         """
         now_s = self.unix_s()
+        if now_s is not None and signed_s > now_s + LEAP_S and self._is_firm(now_s):
+            return
         if now_s is None or signed_s > now_s + 60:
             self._clock.set_unix_s(signed_s)
             self._confirmed_s = None
+            self._is_witnessed = False
         elif is_live and now_s - signed_s <= AGREES_S:
             self._confirmed_s = now_s
+            self._is_witnessed = True
+
+    def _is_firm(self, now_s):
+        return self._is_witnessed and 0 <= now_s - self._confirmed_s <= FIRM_FOR_S

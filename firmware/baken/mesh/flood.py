@@ -17,6 +17,7 @@ _CW_MIN = const(3)
 _CW_MAX = const(8)
 _SNR_MIN_DB = const(-20)
 _SNR_MAX_DB = const(10)
+_URGENT_SLOTS = const(22)
 _CHIP_SNR_DB = const(32)  # SX126x reports -32 .. +31.75 dB; the windows are not clamped otherwise
 
 HISTORY_SIZE = const(400)
@@ -73,6 +74,12 @@ class Contention:
         """Wait for an acknowledgement before the next of three sends."""
         slots = (1 << own_window(utilisation_percent)) + 2 * _CW_MAX + (1 << ((_CW_MAX + _CW_MIN) // 2))
         return 2 * airtime_ms + slots * self.slot_ms + 4500
+
+    def urgent_retry_ms(self, airtime_ms: int) -> int:
+        """The same for a packet that we insist on: until a relay at the edge of our range has been heard, and
+        by chance more, for two that do not hear each other must not keep step.
+        """
+        return 2 * airtime_ms + (_URGENT_SLOTS + self._rand(_URGENT_SLOTS)) * self.slot_ms
 
 
 class History:

@@ -265,6 +265,20 @@ class MeshNode:
         """
         return self._relay.hold(sender, packet_id, until, now)
 
+    def insist(self, sender: int, packet_id: int, source: "int | None" = None) -> bool:
+        """Send a packet that waits, ours or a relay, up to six times, until somebody is heard to have it.
+
+        `source`: low byte of the node that a relay was heard from, for that one will not do. False if none
+        waits, or too many are repeated.
+        """
+        return self._relay.insist(packet_key(sender, packet_id), source)
+
+    def desist(self, sender: int, packet_id: int) -> None:
+        """Insist no more on a packet. One that was never sent still goes out once: who we have it from waits
+        to hear it from us.
+        """
+        self._relay.desist(packet_key(sender, packet_id))
+
     # Sending our own
 
     def send(
@@ -389,7 +403,11 @@ class MeshNode:
         item, airtime_ms = self.access.transmitted(now)
         self._retries.extend(airtime_ms)
         self._count("sent" if item.own else "relayed")
-        retry_ms = self.access.contention.retry_ms(airtime_ms, self.utilisation.percent(now))
+        contention = self.access.contention
+        if self._retries.is_urgent(item.key):
+            retry_ms = contention.urgent_retry_ms(airtime_ms)
+        else:
+            retry_ms = contention.retry_ms(airtime_ms, self.utilisation.percent(now))
         self._retries.sent(item.key, now + retry_ms)
         at = self._history.find(item.key)
         if at >= 0:

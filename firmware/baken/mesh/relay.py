@@ -12,7 +12,7 @@ all. CLIENT_MUTE does not relay, CLIENT_HIDDEN only what it can read.
 from baken.compat import const
 from baken.mesh.nodedb import FAVORITE
 from baken.mesh.queue import FLAGS_AT, NEXT_HOP_AT, RELAY_AT, Queued, packet_key, priority_of
-from baken.mesh.reliable import SENDS_TO_NEXT_HOP
+from baken.mesh.reliable import INSISTING_SENDS, SENDS_TO_NEXT_HOP
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import (
     PRIORITY_DEFAULT,
@@ -124,6 +124,7 @@ class Relay:
         """A packet came that is in the history at position `at`: somebody was faster, or repeats it."""
         history = self._history
         key = packet_key(packet.sender, packet.id)
+        source = self._retries.source(key)
         asks_again = is_retransmission(packet) or self._routes.fell_back(packet, at)
         self._routes.note_relayer(packet, at)
         self._stop_retry(packet, key)
@@ -146,12 +147,26 @@ class Relay:
                 self.relay(packet, frame, self._opener.open(packet), snr_db, now)
         elif self._role == ROLE_ROUTER or history.next_hop(at) == self._low_byte:
             return  # nobody else will do it for us
+        elif source is not None and packet.relay_node == source:
+            return  # who we have it from repeats it: nobody was faster
         elif self._is_late(packet):
             if waiting.not_before == 0:
                 waiting.not_before = now + self._access.contention.late_ms(snr_db)
         else:
             self._remove(waiting)
             self._count("relay-cancelled")
+
+    def insist(self, key: bytes, source: "int | None") -> bool:
+        """See `MeshNode.insist`."""
+        waiting = self._access.queue.find(key)
+        return waiting is not None and self._retries.watch(waiting, INSISTING_SENDS, source)
+
+    def desist(self, key: bytes) -> None:
+        """See `MeshNode.desist`."""
+        self._retries.forget(key)
+        at = self._history.find(key)
+        if at >= 0 and self._history.is_relayed(at):
+            self._access.remove(key)
 
     def drop(self, sender: int, packet_id: int) -> bool:
         """See `MeshNode.drop_relay`."""
@@ -234,9 +249,16 @@ class Relay:
         return False
 
     def _stop_retry(self, packet: "Packet", key: bytes) -> None:
-        """Whoever passes a packet on with fewer hops than we left it, or whom we asked to, has it."""
+        """Whoever passes a packet on with fewer hops than we left it, or whom we asked to, has it; of one
+        that we insist on anybody but who we have it from, for hops may have been refreshed.
+        """
         item = self._retries.waiting(key)
         if item is None:
+            return
+        source = self._retries.source(key)
+        if source is not None:
+            if packet.relay_node != source:
+                self._retries.forget(key)
             return
         is_onward = packet.hop_limit < item.frame[FLAGS_AT] & _HOPS_MASK
         if is_onward or (item.next_hop and packet.relay_node == item.next_hop):

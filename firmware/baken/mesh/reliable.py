@@ -1,7 +1,8 @@
 """Packets that are sent again until somebody is heard to have them.
 
 Our own that want an acknowledgement are sent three times in all. What was addressed to one next hop, our own
-or a relay's, is sent twice if nothing is heard of it, and the last time everybody is asked.
+or a relay's, is sent twice if nothing is heard of it, and the last time everybody is asked. What the caller
+insists on, our own or a relay's, is sent six times, with shorter pauses.
 """
 
 from baken.compat import const
@@ -9,15 +10,18 @@ from baken.mesh.queue import Queued
 
 SENDS = const(3)
 SENDS_TO_NEXT_HOP = const(2)
+INSISTING_SENDS = const(6)
 MAX_PENDING = const(16)
 MAX_RELAYS = const(6)  # of them, so that others' packets leave room for our own
 
 
 class _Pending:
-    __slots__ = ("deadline", "item", "sends_left")
+    __slots__ = ("deadline", "is_urgent", "item", "sends_left", "source")
 
-    def __init__(self, item: Queued, sends: int) -> None:
+    def __init__(self, item: Queued, sends: int, source: "int | None") -> None:
         self.item = item
+        self.source = source
+        self.is_urgent = sends > SENDS
         self.sends_left = sends
         self.deadline = None  # None: queued, the clock starts when it has been sent
 
@@ -28,14 +32,17 @@ class Retries:
     def __init__(self) -> None:
         self._pending = {}
 
-    def watch(self, item: Queued, sends: int) -> bool:
-        """Expect to hear of this packet, which has been queued; False when the table is full."""
+    def watch(self, item: Queued, sends: int, source: "int | None" = None) -> bool:
+        """Expect to hear of this packet, which has been queued; False when the table is full.
+
+        `source`: low byte of the node that a relay was heard from, if anybody else will do.
+        """
         if item.key not in self._pending:
             if len(self._pending) >= MAX_PENDING:
                 return False
             if not item.own and self._relays() >= MAX_RELAYS:
                 return False
-        self._pending[item.key] = _Pending(item, sends)
+        self._pending[item.key] = _Pending(item, sends, source)
         return True
 
     def forget(self, key: bytes) -> bool:
@@ -46,6 +53,16 @@ class Retries:
         """The packet with this key, if it is watched."""
         pending = self._pending.get(key)
         return None if pending is None else pending.item
+
+    def source(self, key: bytes) -> "int | None":
+        """The `source` of the packet with this key."""
+        pending = self._pending.get(key)
+        return None if pending is None else pending.source
+
+    def is_urgent(self, key: bytes) -> bool:
+        """Whether the caller insists on the packet with this key."""
+        pending = self._pending.get(key)
+        return pending is not None and pending.is_urgent
 
     def sent(self, key: bytes, deadline: int) -> None:
         """One send has ended; the next is due at `deadline`."""

@@ -23,6 +23,7 @@ MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
+_LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
 _NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
@@ -103,6 +104,18 @@ class Learned(Record):
         self.packet = packet
 
 
+class Repeated(Record):
+    """A packet brings a report or an answer that is held already, because somebody still waits for the
+    answer: it is worth as much as a new one. A Refresh of it comes before this.
+    """
+
+    __slots__ = ("packet", "record_id")
+
+    def __init__(self, record_id, packet):
+        self.record_id = record_id
+        self.packet = packet
+
+
 class GossipSettings(Record):
     """Times in ms. `k` 0 for bridges (towers, routers); `flood_hops`: hop limit of a flood (1 to 7)."""
 
@@ -139,13 +152,14 @@ class Gossip:
         self._trickle.hurry(now)  # who was off has missed things
         self._events = []
         self._scheduled = {}  # record id -> due ms
+        self._floods_due = set()  # those of them that are to be flooded, not served
         self._floods = []  # record ids waiting to be flooded, most urgent first
         self._flood_at = now
         self._served = {}  # record id -> (last ms, times)
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
         self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
-        self._tally_said = None  # checksum at which we last said our tally, and when
+        self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self.counters = {}
 
     def configure(self, settings, airtime_ms, now):
@@ -216,7 +230,7 @@ class Gossip:
         return due
 
     def next_event(self, now):
-        """Send, Refresh, Withdraw, Refused, Learned or None."""
+        """Send, Refresh, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
         if self._trickle.deadline() <= now:
@@ -236,6 +250,10 @@ class Gossip:
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
                 raw = self.replica.get(record_id)
+                if record_id in self._floods_due:
+                    self._floods_due.discard(record_id)
+                    self.spread(record_id, now)
+                    return self._flood(now) if self._flood_at <= now else None
                 if raw is not None:
                     self._remember_served(record_id, now)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
@@ -247,24 +265,33 @@ class Gossip:
         outcome = self.replica.receive_record(payload, unix_s)
         if outcome.state == REFUSED:
             self._events.append(Refused(packet, outcome.cause))
+            if outcome.cause == "answered":
+                self._answer_again(payload, now)
             return
         record_id = outcome.record_id
-        if self._scheduled.pop(record_id, None) is None:
-            self._events.append(Withdraw(record_id))
+        is_flood = packet.hop_start > SERVE_HOP_START
+        if is_flood or record_id not in self._floods_due:
+            self._floods_due.discard(record_id)
+            if self._scheduled.pop(record_id, None) is None and record_id[0] not in _LETTERS:
+                self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
-            if packet.hop_start <= SERVE_HOP_START and self._may_serve(record_id, now):
+            if is_flood:
+                self._hear_repeated(record_id, packet, now)
+            elif self._may_serve(record_id, now):
                 self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
         self._trickle.reset(now)
         self._lonely.learned(now)
         airtime = self._airtime(payload)
-        if packet.hop_limit == 0 and packet.hop_start <= SERVE_HOP_START:
+        is_letter = record_id[0] in _LETTERS
+        if packet.hop_limit == 0 and not is_flood:
+            if is_letter:
+                self._floods_due.add(record_id)
             self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
         else:
             if packet.hop_limit == 0:
-                hops = self.settings.flood_hops
-                self._events.append(Refresh(packet, record_id, hops - 1, hops))
-            if self.settings.k:
+                self._refresh(record_id, packet)
+            if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
                 self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
@@ -275,6 +302,31 @@ class Gossip:
         strength = min(max(int(margin_db), 0), _NEAR_DB)
         longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
         return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
+
+    def _refresh(self, record_id, packet):
+        """The hops of a flood are spent here: it goes on with fresh ones."""
+        self._events.append(
+            Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
+        )
+
+    def _hear_repeated(self, record_id, packet, now):
+        """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
+        the answers go on over any number of hops each time, as often as they might be served.
+        """
+        if record_id[0] in _LETTERS and self._may_serve(record_id, now):
+            self._remember_served(record_id, now)
+            if packet.hop_limit == 0:
+                self._refresh(record_id, packet)
+            self._events.append(Repeated(record_id, packet))
+
+    def _answer_again(self, payload, now):
+        """Flood the answer to a report that is still repeated, unless another is faster."""
+        report = decode_header(payload)
+        record_id = self.replica.letters.answer_id(report.origin, report.seq)
+        if record_id is not None and record_id not in self._scheduled and self._may_serve(record_id, now):
+            airtime = self._airtime(self.replica.get(record_id))
+            self._schedule(record_id, now + airtime + self._rand(4 * airtime))
+            self._floods_due.add(record_id)
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)
@@ -314,17 +366,19 @@ class Gossip:
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.hurry(now)
-        if missing:
-            self._serve(
-                [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
-            )
-        elif not richer:
-            if peer.tally_crc == self.replica.tally_crc():
-                self._trickle.heard_consistent()
-            elif self._tally_at is None and not self._tally_is_fresh(now):
+        servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        if servable:
+            self._serve(servable, margin_db, now)
+        elif richer:
+            pass
+        elif peer.tally_crc != self.replica.tally_crc():
+            # Also when it took none of what it was served: it may not know the key that signed that.
+            if self._tally_at is None and not self._tally_is_fresh(now):
                 self._tally_at = (
                     now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
                 )
+        elif not missing:
+            self._trickle.heard_consistent()
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
@@ -368,7 +422,7 @@ class Gossip:
 
     def _may_serve(self, record_id, now):
         """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
-        time.
+        time, up to Imax; if nobody asks for twice that long, it begins anew.
         """
         last = self._served.get(record_id)
         if last is None:
@@ -386,15 +440,17 @@ class Gossip:
     def _say_tally(self, now):
         self._tally_at = None
         entries = self.replica.tally()
-        self._tally_said = (self.replica.tally_crc(), now)
+        crc = self.replica.tally_crc()
+        said = self._tally_said
+        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
         for page in wire.encode_tally(entries):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
-        """We said this very tally a moment ago."""
-        if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
+        """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
+        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
             return False
-        return self._tally_said[0] == self.replica.tally_crc()
+        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)

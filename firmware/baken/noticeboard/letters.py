@@ -40,9 +40,14 @@ class Letters:
 
     def acknowledging(self, point, seq):
         """The Answer that acknowledges report `seq` of that point, or None."""
-        for answer, _ in self.answers.values():
+        record_id = self.answer_id(point, seq)
+        return None if record_id is None else self.answers[record_id[1:3]][0]
+
+    def answer_id(self, point, seq):
+        """The record id of an ANSWER to report `seq` of that point, or None."""
+        for key, (answer, _) in self.answers.items():
             if answer.point == point and answer.ref == seq:
-                return answer
+                return (ANSWER,) + key + (0,)
         return None
 
     def answers_for(self, point):

@@ -91,6 +91,7 @@ class Director:
         self.beats: set[RecordId] = set()
         self.is_live = False
         self._outage_from: set[RecordId] | None = None
+        self._to_follow: list[RecordId] = []  # STATUS told while the broker was down
         self._packet_id = 1000
         self.letters = Correspondence(self)
 
@@ -205,7 +206,9 @@ class Director:
         await self.until(is_signed, f"{report.code} did not sign its status")
         self.told[max(signed)] = report.id
         await self.pass_time(_STATUS_TRAVELS_MS)
-        if not self.is_outage and not self.is_live:
+        if self.is_outage:
+            self._to_follow.append(max(signed))
+        elif not self.is_live:
             await self._follow(max(signed))
         state, people = report.draft.state.decode(), report.draft.people
         return f"{report.id} STATUS of {report.code}: {state}, {people} people"
@@ -284,6 +287,8 @@ class Director:
         await self.until(
             lambda: during <= self.observer.records, "records made during the outage are not at the broker"
         )
+        while self._to_follow and not self.is_live:
+            await self._follow(self._to_follow.pop(0))
         self.outage_records = during
         return f"the broker is back: {len(during)} records made meanwhile have reached it"
 

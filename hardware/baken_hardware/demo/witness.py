@@ -37,12 +37,13 @@ RecordId = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Page:
-    """What a picture says: its running text, everything else on it, and which letters of which sealed texts
-    (id of the message, first, behind the last).
+    """What a picture says: its running text, everything else on it, all of it from top to bottom, and which
+    letters of which sealed texts (id of the message, first, behind the last).
     """
 
     body: str
     rest: str
+    words: str = ""
     letters: tuple[tuple[str, int, int], ...] = ()
 
     @property
@@ -78,7 +79,9 @@ class Eyes:
             lines = self._reader.read(picture, WIDTH, HEIGHT)
             body = [line for line in lines if line.font not in _MARGIN_FONTS]
             rest = [line for line in lines if line.font in _MARGIN_FONTS]
-            self._pages[key] = Page(_joined(body), _joined(rest), self._letters(_joined(lines)))
+            self._pages[key] = Page(
+                _joined(body), _joined(rest), _joined(lines), self._letters(_joined(lines))
+            )
         return self._pages[key]
 
     def words(self, picture: bytes) -> str:
@@ -136,7 +139,7 @@ class Displays:
 
     def __init__(self, bulletins: list[Bulletin], letters: list[Letter]) -> None:
         self.eyes = Eyes(bulletins, letters)
-        self._lengths = {letter.id: len(" ".join(letter.text.split())) for letter in letters}
+        self._sealed = {letter.id: " ".join(letter.text.split()) for letter in letters}
         self.by_code: dict[str, Display] = defaultdict(Display)
         self.latest: dict[str, bytes] = {}
 
@@ -165,10 +168,20 @@ class Displays:
         for name, start, end in page.letters:
             sighting = display.letters.setdefault((name, page.title), Sighting(first_ms=t_ms))
             sighting.read.update(range(start, end))
+        for (name, title), sighting in display.letters.items():
+            if title != page.title:
+                continue
+            # The last page may hold few letters, too few to tell a text by.
+            rest = self._sealed[name][max(sighting.read) + 1 :].strip()
+            is_end = bool(rest) and rest in page.words
+            if not is_end and name not in [found for found, _, _ in page.letters]:
+                continue
+            if is_end:
+                sighting.read.update(range(max(sighting.read) + 1, len(self._sealed[name])))
             sighting.is_checked &= _CHECKED in page.rest
             sighting.is_marked &= _EXERCISE in page.rest
             # The space at which two lines or pages part is on neither.
-            if sighting.whole_ms is None and len(sighting.read) >= self._lengths[name] - 1:
+            if sighting.whole_ms is None and len(sighting.read) >= len(self._sealed[name]) - 1:
                 sighting.whole_ms = t_ms
 
 

@@ -8,10 +8,22 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, flash, frames, heap, mesh, mixed
+from baken_hardware.bench.measure import (
+    Measure,
+    MeasureError,
+    Options,
+    Row,
+    emergency,
+    flash,
+    frames,
+    heap,
+    mesh,
+    mixed,
+)
 from baken_hardware.virtual.interpreter import InterpreterError
 
 MEASURES: dict[str, Measure] = {
+    "emergency": emergency.rows,
     "flash": flash.rows,
     "frames": frames.rows,
     "heap": heap.rows,

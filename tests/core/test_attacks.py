@@ -1,0 +1,221 @@
+"""What somebody can do who holds a key that is trusted, or an old copy of a node, and what undoes it.
+
+Who holds no such key is the subject of test_replica, test_letters and test_gossip.
+"""
+
+from _flood import Member, Net, Packet, airtime_ms, line
+from _small_region import (
+    LONG_TEXT,
+    NOON_S,
+    amend,
+    beat,
+    bulletin_parts,
+    fresh,
+    make_bulletin,
+    sign_bulletin,
+    status_record,
+    take,
+)
+
+from baken.crypto.signing import AuthorityKey
+from baken.noticeboard.board import MAX_BULLETINS
+from baken.noticeboard.replica import NEW, REFUSED
+from baken.noticeboard.store import MemoryStore
+from baken.wire import amendment, content
+from baken.wire import digest as wire
+from baken.wire.records import BULLETIN, STATUS
+from baken.wire.trust import Authority
+
+MINUTE = 60000
+HUGE = 0xFFFFFF
+NEW_KEY = AuthorityKey(bytes([79]) * 32)
+
+
+def roll_over(seq):
+    """The amendment that gives authority 1 a new key."""
+    return amend(seq, amendment.SET_AUTHORITY, 1, Authority(1, NEW_KEY.public, b"VR Merenland"))
+
+
+def copy_of(store):
+    """The same records and values in another store, as a copy of a flash is."""
+    other = MemoryStore()
+    for raw in store.load():
+        other.put(bytes(raw))
+    return other
+
+
+class Flash(MemoryStore):
+    """Counts what is written."""
+
+    def __init__(self):
+        MemoryStore.__init__(self)
+        self.written = 0
+
+    def put(self, raw):
+        self.written += 1
+        MemoryStore.put(self, raw)
+
+
+# A stolen point key
+
+
+def test_statuses_without_end_of_a_stolen_point_cost_one_relay_a_node_and_hide_no_bulletin():
+    links = line(6)
+    quiet, flooded = Net(links), Net(links)
+    for net in (quiet, flooded):
+        net.run(10 * MINUTE)
+    count = 150
+    for seq in range(1, count + 1):
+        flooded.publish("05", status_record(1, seq, b"Vals."))
+        flooded.run(flooded.now + 4000)
+    flooded.publish("00", *bulletin_parts(1, event=b"ALARM", severity=b"Extreme"))
+    flooded.run(flooded.now + 5 * MINUTE)
+    quiet.run(flooded.now)
+    assert len(flooded.holders((BULLETIN, 1, 1, 0))) == 6
+    assert flooded.holders((STATUS, 1, count, 0)) == sorted(links)
+    for name in links:
+        caused = flooded.sent[name] - quiet.sent.get(name, 0)
+        # A relay of each, its refresh where the hops ended, and now and then a repair.
+        assert caused <= count * 3 // 2
+        assert list(flooded.members[name].replica.statuses) == [1]
+
+
+# A stolen authority key
+
+
+def test_alarms_that_fill_the_board_go_with_the_key_that_signed_them():
+    replica = fresh()
+    for seq in range(1, MAX_BULLETINS + 1):
+        raws = bulletin_parts(seq, b"Vals.", event=b"ALARM", severity=b"Extreme", sent_s=NOON_S + 60)
+        assert take(replica, *raws) == [NEW]
+    true = bulletin_parts(1, b"Echt.", origin=2, event=b"ALARM", severity=b"Extreme")
+    assert take(replica, *true) == [REFUSED] and replica.counters == {"full": 1}
+    assert take(replica, amend(8, amendment.REVOKE_AUTHORITY, 1)) == [NEW]
+    assert replica.notices == {} and take(replica, *true) == [NEW]
+
+
+def test_parts_of_bulletins_that_are_never_completed_give_way_to_what_is_more_severe():
+    replica = fresh()
+    for seq in range(1, MAX_BULLETINS + 40):
+        first, *_others = bulletin_parts(seq, LONG_TEXT, severity=b"Moderate")
+        take(replica, first)
+        assert len(replica.notices) <= MAX_BULLETINS
+    assert take(replica, *bulletin_parts(1, b"Echt.", origin=2, severity=b"Extreme")) == [NEW]
+    assert len(replica.notices) == MAX_BULLETINS and replica.notices[(2, 1)].complete
+
+
+def test_a_part_that_claims_to_expand_without_end_is_bounded():
+    made = make_bulletin(1)
+    made.content, made.encoding = bytes([0xFF]) * 140, content.SQUEEZED
+    replica = fresh()
+    for raw in sign_bulletin(made):
+        take(replica, raw)
+    for notice in replica.notices.values():
+        assert len(notice.text) <= content.MAX_PIECE
+
+
+def test_a_huge_number_hides_true_bulletins_no_longer_than_its_key_is_trusted():
+    net = Net(line(3))
+    net.publish("00", *bulletin_parts(HUGE, b"Vals."))
+    net.run(MINUTE)
+    net.publish("00", *bulletin_parts(1, b"Echt."))
+    net.run(net.now + 10 * MINUTE)
+    assert len(net.holders((BULLETIN, 1, 1, 0))) == 3  # who hears it takes it, huge number or not
+    net.members["02"].on = False
+    net.publish("00", roll_over(8))
+    net.publish("00", *sign_bulletin(make_bulletin(1, b"Nieuw."), NEW_KEY))
+    net.run(net.now + 10 * MINUTE)
+    net.members["02"] = Member("02", net.rand, net.now)
+    net.run(net.now + 20 * MINUTE)
+    for member in net.members.values():
+        assert [notice.text for notice in member.replica.notices.values()] == [b"Nieuw."]
+
+
+def test_what_a_revoked_key_signed_cannot_be_replayed_to_anybody_who_heard_of_it():
+    old = [*bulletin_parts(1), beat(1), *bulletin_parts(2, event=b"ALARM", severity=b"Extreme")]
+    net = Net(line(4))
+    net.publish("00", *old)
+    net.run(10 * MINUTE)
+    net.publish("00", roll_over(8))
+    net.run(net.now + 10 * MINUTE)
+    for turn in range(20):
+        for raw in old:
+            net._transmit("03", Packet("thief", 100 + turn, raw, 3, 3))
+        net.run(net.now + MINUTE)
+    for member in net.members.values():
+        assert member.replica.notices == {} and member.replica.heartbeats == {}
+    assert net.members["02"].replica.counters["bad-signature"] > 0
+
+
+# An old copy
+
+
+def test_a_node_with_an_old_copy_of_its_flash_learns_what_it_forgot():
+    net = Net(line(3))
+    store = MemoryStore()
+    net.members["02"] = Member("02", net.rand, 0, store)
+    net.publish("00", *bulletin_parts(1), status_record(2, 1))
+    net.run(10 * MINUTE)
+    old = copy_of(store)
+    net.publish("00", amend(8, amendment.REVOKE_AUTHORITY, 1), status_record(2, 5))
+    net.publish("00", *bulletin_parts(1, origin=2))
+    net.run(net.now + 10 * MINUTE)
+    net.members["02"] = Member("02", net.rand, net.now, old)
+    assert list(net.members["02"].replica.notices) == [(1, 1)]  # as it was
+    net.run(net.now + 20 * MINUTE)
+    replica = net.members["02"].replica
+    assert list(replica.notices) == [(2, 1)] and replica.statuses[2].seq == 5
+    for member in net.members.values():
+        assert list(member.replica.notices) == [(2, 1)]  # and it brought nothing back to the others
+
+
+def test_what_is_old_is_refused_whatever_the_kind_and_writes_nothing_to_flash():
+    store = Flash()
+    replica = fresh(store)
+    newest = [status_record(1, 9), beat(9), amend(9, amendment.REVOKE_POINT, 3)]
+    assert take(replica, *newest) == [NEW] * 3
+    written = store.written
+    for seq in range(1, 9):
+        assert take(replica, status_record(1, seq), beat(seq)) == [REFUSED] * 2
+    assert take(replica, amend(8, amendment.REVOKE_POINT, 3)) == [REFUSED]
+    assert take(replica, *bulletin_parts(3, valid_s=900), unix_s=NOON_S + 900) == [REFUSED]
+    assert store.written == written
+
+
+# Lies about what somebody holds
+
+
+def test_a_liar_who_claims_to_lack_everything_causes_hardly_more_airtime_than_it_spends():
+    net = Net({"00": ["01"], "01": ["00"]})
+    for seq in range(1, 17):
+        net.publish("00", *bulletin_parts(seq, b"Blijf binnen en sluit ramen en deuren. " * 2))
+    net.run(20 * MINUTE)
+    sent, spent = [], 0
+    transmit = net._transmit
+
+    def count(name, packet):
+        sent.append(airtime_ms(len(packet.payload) + 24))
+        transmit(name, packet)
+
+    net._transmit = count
+    lies = [wire.encode_digest(wire.Digest(crc, {}, {})) for crc in range(5)]
+    for turn in range(720):  # an hour
+        lie = lies[turn % 5]
+        spent += airtime_ms(len(lie) + 24)
+        packet = Packet("liar", turn, lie, 0, 1)
+        for member in net.members.values():
+            member.gossip.receive(lie, packet, 10, net.unix_s(), net.now)
+        net.run(net.now + 5000)
+    assert sum(sent) < 2 * spent  # two nodes that answer; 1.5 when this was written
+
+
+# Clocks
+
+
+def test_a_bulletin_signed_far_in_the_future_or_past_is_kept_by_its_own_times_alone():
+    replica = fresh()
+    year_s = 365 * 86400
+    assert take(replica, *bulletin_parts(1, sent_s=NOON_S + year_s)) == [NEW]
+    assert take(replica, *bulletin_parts(2, sent_s=NOON_S - year_s)) == [REFUSED]
+    assert take(replica, *bulletin_parts(3)) == [NEW]  # the future one does not make this one old
+    assert sorted(replica.notices) == [(1, 1), (1, 3)]
