@@ -103,6 +103,7 @@ def virtual_node(folder: Path, *options: str) -> Iterator[Running]:
             process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
         reader.join()
         assert process.stdout is not None
         process.stdout.close()
