@@ -3,24 +3,45 @@
 A new record is flooded by Meshtastic's own rules; a node that gets it with its hop limit spent sends it on
 with a fresh one. What a flood missed is repaired: each node announces its DIGEST on a Trickle timer, whoever
 holds more serves the difference with hop limit 0 after a random delay, and keeps silent when another was
-first. STATUS records, one a point, are compared by the checksum in the digest and, where that differs, by
-TALLY.
+first. What is no bulletin is compared by the checksum in the digest and, where that differs, by TALLY.
+
+STATUS records are many and seldom urgent, so they go from neighbour to neighbour at leisure, start no new
+digests, and are compared by TALLY ever more rarely: their pulses (see `pulses`) show every hour who lacks
+one.
 
 Sans-IO: `receive` takes what the mesh delivered, `next_event` gives what to do, `deadline` says when to ask
 again.
 """
 
 from baken.compat import const
+from baken.noticeboard.pulses import PulseFeed, PulseRounds
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
+from baken.wire import pulse as pulse_wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
+from baken.wire.records import (
+    ANSWER,
+    BULLETIN,
+    DIGEST,
+    PULSES,
+    REPORT,
+    STATUS,
+    TALLY,
+    TRUST,
+    decode_header,
+    message_kind,
+)
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(4)  # records served for one digest
 SERVED_MEMORY = const(128)
+STATUS_REPEATS = const(2)  # of an own STATUS, while no neighbour is heard sending it on
+WINDOW_IMINS = const(8)  # shortest intervals in a window of the pulses
+_LEISURE = const(8)  # a STATUS waits up to this part of a window
+_STATUSES_SHARE = const(2000)  # the tally of statuses takes no more of the time, in the long run
+_URGENT = (b"F", b"I")  # priorities of a STATUS that is flooded
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
@@ -130,13 +151,26 @@ class Gossip:
         self._served = {}  # record id -> (last ms, times)
         self._tally_at = None
         self._tally_said = None  # checksum at which we last said our tally, and when
+        self._statuses_at = None  # when to say the tally of statuses
+        self._statuses_after = now
+        self._statuses_pause = settings.imin_ms
+        self._points_known = len(replica.statuses)
+        self._repeats = {}  # own STATUS that nobody was heard sending on -> times left
+        self._rounds = PulseRounds(replica.pulses, WINDOW_IMINS * settings.imin_ms, settings.k == 0, rand)
+        self._feed = PulseFeed(replica.pulses)
         self.counters = {}
+
+    def belong_to(self, point):
+        """This is the node of point number `point`: its pulses are repeated until a neighbour is heard."""
+        self._rounds.own_point = point
 
     def configure(self, settings, airtime_ms, now):
         """Go on at another modem setting; intervals that differ begin anew."""
         self._airtime_ms = airtime_ms
         if settings != self.settings:
             self.settings = settings
+            self._rounds.window_ms = WINDOW_IMINS * settings.imin_ms
+            self._rounds.is_bridge = settings.k == 0
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
             )
@@ -152,8 +186,20 @@ class Gossip:
         return outcome
 
     def spread(self, record_id, now):
-        """Flood a record that is held here and came by another way than the air."""
-        self._trickle.reset(now)
+        """Send on a record that is held here and came by another way than the air: a STATUS that is not
+        urgent to the neighbours, who will do the same, anything else as a flood.
+        """
+        if record_id[0] == STATUS:
+            self._rounds.answered(record_id[1])
+            if self._is_leisurely(record_id[1]):
+                self._repeats = {
+                    kept: left for kept, left in self._repeats.items() if kept[1] != record_id[1]
+                }
+                self._repeats[record_id] = STATUS_REPEATS
+                self._schedule(record_id, now + self._rand(self._rounds.window_ms // _LEISURE))
+                return
+        else:
+            self._trickle.reset(now)
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -173,6 +219,8 @@ class Gossip:
                 self._receive_digest(wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
+            elif kind == PULSES:
+                self._receive_pulses(pulse_wire.decode(payload), margin_db, now)
             else:
                 self._receive_record(payload, packet, unix_s, now)
         except RemoteProtocolError as error:
@@ -183,9 +231,12 @@ class Gossip:
 
     def deadline(self):
         """When `next_event` has something again, ms."""
+        if self._feed.has_news():
+            return 0
         due = self._trickle.deadline()
-        if self._tally_at is not None:
-            due = min(due, self._tally_at)
+        for at in (self._tally_at, self._statuses_at, self._rounds.deadline()):
+            if at is not None:
+                due = min(due, at)
         if self._floods:
             due = min(due, self._flood_at)
         for at in self._scheduled.values():
@@ -203,12 +254,22 @@ class Gossip:
         if self._tally_at is not None and self._tally_at <= now:
             self._say_tally(now)
             return self._events.pop(0) if self._events else None
+        if self._statuses_at is not None and self._statuses_at <= now:
+            self._say_statuses(now)
+            return self._events.pop(0) if self._events else None
+        if self._feed.has_news():
+            for pulse in self._feed.take():
+                self._rounds.tell(pulse.point, now)
+        pulses = self._rounds.poll(now)
+        if pulses is not None:
+            return Send(pulses, 0, SERVE_HOP_START)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
                 raw = self.replica.get(record_id)
                 if raw is not None:
                     self._remember_served(record_id, now)
+                    self._repeat(record_id, now)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
         return None
 
@@ -220,9 +281,14 @@ class Gossip:
             self._events.append(Refused(packet, outcome.cause))
             return
         record_id = outcome.record_id
+        self._repeats.pop(record_id, None)
         if self._scheduled.pop(record_id, None) is None:
             self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
+            return
+        if record_id[0] == STATUS:
+            self._learn_status(record_id, packet, now)
+            self._learn(record_id, payload, packet)
             return
         self._trickle.reset(now)
         if packet.hop_limit == 0:
@@ -235,6 +301,31 @@ class Gossip:
                     record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
                 )
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
+
+    def _learn_status(self, record_id, packet, now):
+        self._rounds.answered(record_id[1])
+        if len(self.replica.statuses) > self._points_known:
+            self._points_known = len(self.replica.statuses)
+            self._statuses_pause = self.settings.imin_ms  # a tally brings us much that is new
+            self._statuses_after = min(self._statuses_after, now + self._statuses_pause)
+        if packet.hop_limit == 0:
+            if packet.hop_start > SERVE_HOP_START:
+                hops = self.settings.flood_hops
+                self._events.append(Refresh(packet, record_id, hops - 1, hops))
+            else:
+                self._schedule(record_id, now + self._rand(self._rounds.window_ms // _LEISURE))
+
+    def _is_leisurely(self, point):
+        told = self.replica.statuses.get(point)
+        return told is not None and told.priority not in _URGENT
+
+    def _repeat(self, record_id, now):
+        """An own STATUS goes out again later unless a neighbour is heard sending it on meanwhile."""
+        left = self._repeats.pop(record_id, 0)
+        if left:
+            self._repeats[record_id] = left - 1
+            wait = self._rounds.window_ms * 2 // _LEISURE
+            self._schedule(record_id, now + wait + self._rand(wait))
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)
@@ -278,18 +369,33 @@ class Gossip:
                 [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
             )
         elif not richer:
-            if peer.tally_crc == self.replica.tally_crc():
+            mine = self.replica.tally_crc()
+            wait = self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
+            if peer.tally_crc == mine:
                 self._trickle.heard_consistent()
-            elif self._tally_at is None and not self._tally_is_fresh(now):
-                self._tally_at = (
-                    now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
-                )
+                return
+            if not wire.same_letters(peer.tally_crc, mine) and self._tally_at is None:
+                if not self._tally_is_fresh(now):
+                    self._tally_at = now + wait
+            if not wire.same_statuses(peer.tally_crc, mine) and self._statuses_at is None:
+                if now >= self._statuses_after:
+                    self._statuses_at = now + wait
+
+    def _receive_pulses(self, pulses, margin_db, now):
+        lacking = self._rounds.receive(pulses, now)
+        held = [(STATUS, point, self.replica.statuses[point].seq, 0) for _, point in lacking]
+        self._serve([record_id for record_id in held if self._may_serve(record_id, now)], margin_db, now)
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
+        if peer.page == 0 and peer.entries and peer.entries[0][0] == STATUS:
+            self._statuses_at = None
+            self._statuses_after = max(self._statuses_after, now + self._statuses_pause)
         if peer.pages == 1 and peer.entries == mine:
             self._tally_at = None
             return
+        for point in self.replica.statuses_lacked_on_page(peer):
+            self._rounds.ask(point, now)
         newer = self.replica.missing_on_page(peer)
         self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
         if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
@@ -334,16 +440,25 @@ class Gossip:
 
     def _say_tally(self, now):
         self._tally_at = None
-        entries = self.replica.tally()
         self._tally_said = (self.replica.tally_crc(), now)
-        for page in wire.encode_tally(entries):
+        for page in wire.encode_tally(self.replica.tally(), statuses=False):
+            self._events.append(Send(page, 0, SERVE_HOP_START))
+
+    def _say_statuses(self, now):
+        """Rarely: most of what is missing shows when its pulse does, this finds the rest."""
+        self._statuses_at = None
+        pages = wire.encode_tally(self.replica.tally(), letters=False)
+        self._statuses_after = now + self._statuses_pause
+        longest = _STATUSES_SHARE * sum([self._airtime(page) for page in pages])
+        self._statuses_pause = min(2 * self._statuses_pause, longest)
+        for page in pages:
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
         """We said this very tally a moment ago."""
         if self._tally_said is None or now - self._tally_said[1] > self.settings.imin_ms:
             return False
-        return self._tally_said[0] == self.replica.tally_crc()
+        return wire.same_letters(self._tally_said[0], self.replica.tally_crc())
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
@@ -355,6 +470,7 @@ class Gossip:
 def serves(payload):
     """Record id of a payload that is a record, None for gossip and for bytes that are neither."""
     try:
-        return decode_header(payload).record_id if message_kind(payload) not in (DIGEST, TALLY) else None
+        is_gossip = message_kind(payload) in (DIGEST, TALLY, PULSES)
+        return None if is_gossip else decode_header(payload).record_id
     except RemoteProtocolError:
         return None
