@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from _brokers import BrokerProcess
@@ -18,14 +19,20 @@ class GatewayProcess:
     """`baken-gateway` on the exercise's clock, in a folder of its own."""
 
     def __init__(
-        self, region: Region, port: object, broker: BrokerProcess, folder: Path, name: str = "gw1"
+        self,
+        region: Region,
+        port: object,
+        broker: BrokerProcess,
+        folder: Path,
+        name: str = "gw1",
+        options: Sequence[str] = (),
     ) -> None:
         self.clock = folder / "clock"
         self.set_clock(NOON_S)
         self.log = folder / f"{name}.log"
         self._arguments = ["--region", str(region.folder), "--port", str(port), "--id", name]
         self._arguments += ["--broker", str(broker.address), "--data", str(folder / name)]
-        self._arguments += ["--exercise-clock", str(self.clock)]
+        self._arguments += ["--exercise-clock", str(self.clock), *options]
         self._process: subprocess.Popen | None = None
 
     def set_clock(self, unix_s: int) -> None:

@@ -19,6 +19,7 @@ from _boards import PROGRAMS, ROOT
 from _region import NOON_S, POINTS, make_region
 
 from baken.crypto import signing
+from baken.device.flash import FlashStore, read_log
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -26,7 +27,15 @@ from baken.wire import messages, packet, protobuf, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
-from baken.wire.records import POINT_KINDS, STATUS, TRUST, decode_header, signature_of, signed_bytes
+from baken.wire.records import (
+    HEARTBEAT,
+    POINT_KINDS,
+    STATUS,
+    TRUST,
+    decode_header,
+    signature_of,
+    signed_bytes,
+)
 from baken_gateway.region import Region, load_channel_psk
 from baken_gateway.session import READY, NodeSession
 from baken_hardware.bench.region import provision
@@ -155,17 +164,27 @@ class Stage:
         return [match.group(1) for match in found if match]
 
     def held(self, code: str) -> set[RecordId]:
-        """Ids of the records on the node's flash that lie under their own name and are rightly signed."""
-        folder = self.nodes[code].flash / "board" / "records"
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        return {held for name in names if (held := self._record_in(folder / name)) is not None}
+        """Ids of the records on the node's flash that are rightly signed."""
+        raws = self.raws(code)
+        return {record_id for record_id, raw in raws.items() if self._is_signed(record_id, raw)}
 
-    def _record_in(self, path: Path) -> RecordId | None:
-        try:
-            raw = path.read_bytes()
-            record_id = decode_header(raw).record_id
-        except (RemoteProtocolError, FileNotFoundError):  # the node may be about to remove it
-            return None
+    def raws(self, code: str) -> dict[RecordId, bytes]:
+        """The records on the node's flash, whatever they are worth."""
+        folder = self.nodes[code].flash / "board"
+        return read_log(str(folder)) if (folder / "log").exists() else {}
+
+    def keep(self, code: str, *raws: bytes) -> None:
+        """Put records on the flash of a node that is off."""
+        store = FlashStore(str(self.nodes[code].flash / "board"))
+        for raw in raws:
+            store.put(raw)
+        store.save(store.load)
+
+    def known(self, code: str) -> set[RecordId]:
+        """What the node holds or has heard: a STATUS or HEARTBEAT of others may wait in memory."""
+        return self.held(code) | set(self.learned(code))
+
+    def _is_signed(self, record_id: RecordId, raw: bytes) -> bool:
         kind, origin, _seq, _part = record_id
         trust = self.region.trust
         if kind == TRUST:
@@ -174,8 +193,7 @@ class Stage:
             public = trust.points[origin].signing_public
         else:
             public = trust.authorities[origin].public
-        signed = signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
-        return record_id if signed and path.name == "-".join(map(str, record_id)) else None
+        return signing.verify(public, signed_bytes(raw, trust.tag), signature_of(raw))
 
     def halves(self, code: str) -> list[str]:
         """Files on the node's flash that were never finished."""
@@ -288,7 +306,8 @@ class Stage:
             record_id = decode_header(raw).record_id
             for _ in range(8):
                 await self.say(raw)
-                if record_id in self.held(code):
+                waits = record_id[0] in (STATUS, HEARTBEAT)
+                if record_id in (self.known(code) if waits else self.held(code)):
                     break
             else:
                 raise AssertionError(f"{code} does not take {record_id}\n{self.logs()}")

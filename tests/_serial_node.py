@@ -12,11 +12,11 @@ import threading
 import time
 import tty
 from pathlib import Path
+from typing import Any
 
 from _region import NOON_S
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import MeshConfig
 from baken.mesh.events import ClientRecord
 from baken.mesh.node import MeshNode
@@ -78,9 +78,9 @@ class NodeEnd:
 
 
 class SerialNode:
-    """A NodeEnd behind `port`, a stable name for a pseudo-terminal, served by a thread in real time."""
+    """A NodeEnd, or a StockEnd, behind `port`, a stable name for a pseudo-terminal, served in real time."""
 
-    def __init__(self, end: NodeEnd, folder: Path) -> None:
+    def __init__(self, end: Any, folder: Path) -> None:
         self.end = end
         self.port = folder / "tty-node"
         self.lock = threading.Lock()
@@ -89,6 +89,11 @@ class SerialNode:
         self._noise = b""
         self._pulled = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def place(self) -> str:
+        """What `--port` takes."""
+        return str(self.port)
 
     def plug(self) -> None:
         """Plug the cable in; the node boots."""

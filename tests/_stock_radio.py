@@ -13,8 +13,7 @@ from typing import Any
 from _region import NOON_S
 from meshtastic.protobuf import mesh_pb2
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig, MqttSettings
 from baken.mesh.events import ClientRecord, ClientText, Received, Transmit
 from baken.mesh.node import MeshNode

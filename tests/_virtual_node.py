@@ -19,6 +19,7 @@ from pathlib import Path
 from meshtastic.protobuf import admin_pb2, mesh_pb2, portnums_pb2
 
 from baken.wire import messages, stream
+from baken.wire.packet import BROADCAST
 
 BIN = Path(sys.executable).parent
 LIMIT_S = 60.0
@@ -169,6 +170,16 @@ class Client:
             lambda told: told.packet.decoded.request_id == packet.id, f"the answer to {message}"
         )
         return told.packet.decoded.payload
+
+    def say(self, text: bytes) -> int:
+        """Let the node send a text to everybody; the packet's id."""
+        self._packet_id += 1
+        packet = mesh_pb2.MeshPacket(to=BROADCAST, id=self._packet_id)
+        packet.decoded.portnum = portnums_pb2.PortNum.TEXT_MESSAGE_APP
+        packet.decoded.payload = text
+        self._send(mesh_pb2.ToRadio(packet=packet))
+        self._wait(lambda told: told.queueStatus.mesh_packet_id == packet.id, f"that {text!r} is taken")
+        return self._packet_id
 
     def close(self) -> None:
         self._socket.close()

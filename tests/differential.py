@@ -138,7 +138,7 @@ def show(value):
         return "x" + bytes(value).hex() if value else "x"  # MicroPython: b"".hex() is bytes
     if isinstance(value, (list, tuple)):
         return "[" + " ".join([show(item) for item in value]) + "]"
-    if isinstance(value, dict):
+    if isinstance(value, (dict, trust.Points)):
         return "{" + " ".join(sorted([show(key) + ":" + show(item) for key, item in value.items()])) + "}"
     if isinstance(value, (set, frozenset)):
         return "<" + " ".join(sorted([show(item) for item in value])) + ">"

@@ -31,3 +31,13 @@ def test_every_requirement_has_a_row_that_names_a_test_or_says_that_none_does():
     for number, requirement, shown in rows:
         assert requirement.strip(), number
         assert _TEST.search(shown) or "to do" in shown, number
+
+
+def test_every_row_beyond_the_list_names_a_test():
+    beyond = _text().partition("## Beyond the list")[2]
+    rows = [
+        line.split("|")[1:-1] for line in beyond.splitlines() if line.startswith("| ") and "**" not in line
+    ]
+    assert len(rows) > 30
+    for what, shown in rows[1:]:
+        assert what.strip() and _TEST.search(shown), what

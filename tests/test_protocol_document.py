@@ -23,7 +23,8 @@ from meshtastic.protobuf import mesh_pb2
 
 from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.device import settings
+from baken.device import flash, settings
+from baken.device.flash import FlashStore, read_log
 from baken.mesh import inbox, nodedb, nodedump
 from baken.noticeboard import board, gossip, keyring, letters, link, registers, replica
 from baken.noticeboard.replica import Replica
@@ -54,6 +55,7 @@ from baken.wire import (
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.modem import preset_named
+from baken.wire.records import REPORT, STATUS
 from baken_gateway import bridge, text_desk, texts, topics, views
 from baken_gateway.clock import ExerciseClock, SystemClock
 from baken_gateway.mqtt_link import BrokerAddress
@@ -477,6 +479,7 @@ class _Heard:
     """What the mesh knows a packet by."""
 
     def __init__(self, hop_limit: int, hop_start: int) -> None:
+        self.sender = 0x4D656401
         self.hop_limit = hop_limit
         self.hop_start = hop_start
 
@@ -530,7 +533,7 @@ def test_the_trickle_times_are_those_of_the_node_program():
     assert told == wanted, done.stdout
     for name, airtime_ms, imin_ms, imax_ms in rows:
         assert preset_named(name).modem.airtime_ms(43) == int(airtime_ms)
-        assert (60 * int(airtime_ms), 1920 * int(airtime_ms)) == (int(imin_ms), int(imax_ms))
+        assert (60 * int(airtime_ms), 2160 * int(airtime_ms)) == (int(imin_ms), int(imax_ms))
 
 
 def _serving_wait(margin_db: int, others: int) -> int:
@@ -554,11 +557,11 @@ def _serving_wait(margin_db: int, others: int) -> int:
 
 
 def test_the_wait_before_serving_is_that_of_the_formula():
-    assert "wait = rand(4 A) + 2 A w / 20 + 6 A q / 5" in _DOCUMENT
+    assert "wait = rand(8 A) + 4 A w / 20 + 6 A q / 5" in _DOCUMENT
     airtime = len(_hex("bulletin")) - 6 + 24  # without area and reference
     for margin_db, w in ((-3, 20), (0, 20), (5, 15), (20, 0), (40, 0)):
         for q in (0, 1, 3):
-            assert _serving_wait(margin_db, q) == 2 * airtime * w // 20 + 6 * airtime * q // 5
+            assert _serving_wait(margin_db, q) == 4 * airtime * w // 20 + 6 * airtime * q // 5
 
 
 def test_the_pauses_between_servings_double_up_to_imax():
@@ -722,7 +725,7 @@ def test_a_gateway_tells_of_itself_what_the_document_shows(region: Region, tmp_p
 
 def _client_start(region: Region) -> bytes:
     """What the node of point 6 says first to a client."""
-    from baken.mesh.client_config import DeviceInfo
+    from baken.mesh.client_api import DeviceInfo
 
     firmware = DeviceInfo().firmware_version.decode()
     my_info = mesh_pb2.FromRadio(my_info=mesh_pb2.MyNodeInfo(my_node_num=region.points[0].node_num))
@@ -820,6 +823,21 @@ def test_the_text_entry_is_what_its_annotations_say():
     assert (inbox.MAX_SHORT_NAME, inbox.MAX_CHANNEL_NAME, inbox.MAX_TEXT) == (4, 11, 237)
     flags = (inbox.ALERT, inbox.SEALED, inbox.TO_US, inbox.FROM_US, inbox.ROUGH_CLOCK)
     assert flags == (1, 2, 4, 8, 16)
+
+
+def test_the_log_batch_is_what_a_node_writes(tmp_path: Path):
+    store = FlashStore(str(tmp_path))
+    store.remove((STATUS, 6, 2, 0))
+    store.remove((REPORT, 6, 1, 0))
+    store.save(store.load)
+    assert (tmp_path / "log").read_bytes() == _hex("log-batch")
+    raw = _hex("status")
+    store.put(raw)
+    store.save(store.load)
+    batch = (tmp_path / "log").read_bytes()[len(_hex("log-batch")) :]
+    assert batch[:5] == b"\xb7\x42" + (len(raw) + 1).to_bytes(2, "big") + bytes((len(raw),))
+    assert batch[5:-4] == raw and read_log(str(tmp_path)) == {(STATUS, 6, 3, 0): raw}
+    assert (flash.MAX_WAITING, flash.LEAST_LOG) == (32, 32768)
 
 
 def test_the_exercise_clock_reads_as_annotated(tmp_path: Path):

@@ -3,6 +3,7 @@
 Differences are found by trying the import, never by asking for a platform's name.
 """
 
+import gc
 import hashlib
 import sys
 from binascii import crc32 as _crc32
@@ -16,8 +17,7 @@ except ImportError:
         return value
 
 
-try:
-    from gc import mem_free  # noqa: F401
+if hasattr(gc, "mem_free"):
 
     def unload(*names: str) -> None:
         """Forget modules that were needed for a moment, so that their memory can be used again."""
@@ -26,7 +26,7 @@ try:
             if sys.modules.pop(name, None) is not None:
                 delattr(sys.modules[parent], last)
 
-except ImportError:
+else:
 
     def unload(*names: str) -> None:
         """Keep the modules: there is memory enough."""
@@ -34,12 +34,16 @@ except ImportError:
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol, overload
 
     class BlockCipher(Protocol):
-        """Encrypts whole blocks of 16 bytes, each on its own."""
+        """Encrypts whole blocks of 16 bytes, each on its own; into `out`, as long as they are, if given."""
 
+        @overload
         def encrypt(self, __blocks: "bytes | bytearray") -> bytes: ...
+
+        @overload
+        def encrypt(self, __blocks: "bytes | bytearray", __out: bytearray) -> object: ...
 
 
 try:
@@ -62,10 +66,13 @@ except ImportError:
         def __init__(self, key: bytes) -> None:
             self._update = _Cipher(_algorithms.AES(bytes(key)), _modes.ECB()).encryptor().update
 
-        def encrypt(self, blocks: "bytes | bytearray") -> bytes:
+        def encrypt(self, blocks: "bytes | bytearray", out: "bytearray | None" = None) -> "Any":
             if len(blocks) % 16:
                 raise ValueError(f"{len(blocks)} bytes are not whole blocks of 16")
-            return self._update(bytes(blocks))
+            encrypted = self._update(bytes(blocks))
+            if out is not None:
+                out[:] = encrypted
+            return encrypted
 
     def aes_ecb(key: bytes) -> "BlockCipher":
         """An AES cipher for a key of 16 or 32 bytes; `.encrypt(blocks)` takes any number of whole blocks."""

@@ -405,7 +405,7 @@ def _check_key(loaded: PrivateKey, path: Path, region: Region) -> None:
         known = region.root_public
     else:
         trusted = region.trusted_now
-        entries: dict[int, Any] = trusted.points if loaded.kind == "point" else trusted.authorities
+        entries: Any = trusted.points if loaded.kind == "point" else trusted.authorities
         entry = entries.get(loaded.number)
         known = entry.public if entry else None
     if known != loaded.public:

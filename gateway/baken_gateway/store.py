@@ -92,6 +92,9 @@ class SqliteStore:
         """Forget a record; nothing happens when there is none."""
         self._write("DELETE FROM record WHERE kind = ? AND origin = ? AND seq = ? AND part = ?", record_id)
 
+    def commit(self, held: Callable[[], list[bytes]]) -> None:
+        """Nothing is left to do: each call was durable by itself."""
+
     def get(self, name: str) -> bytes | None:
         """The value `name`, or None."""
         rows = self._all("SELECT data FROM value WHERE name = ?", (name,))
@@ -246,6 +249,9 @@ class ResilientStore:
 
     def remove(self, record_id: tuple[int, int, int, int]) -> None:
         self._write(("record", record_id), "remove", record_id)
+
+    def commit(self, held: Callable[[], list[bytes]]) -> None:
+        """Nothing is left to do: each call was saved, or waits."""
 
     def get(self, name: str) -> bytes | None:
         waiting = self._waiting.get(("value", name))

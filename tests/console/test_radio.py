@@ -1,4 +1,4 @@
-"""The console on a radio without any broker: a Baken node on a serial port, a stock radio on TCP."""
+"""The console on a radio without any broker: a Baken node on a serial port, a stock radio on either."""
 
 import asyncio
 import json
@@ -63,12 +63,19 @@ def node(room, tmp_path):
     serial_node.pull()
 
 
-@pytest.fixture
-def stock(room):
+@pytest.fixture(params=["serial", "tcp"])
+def stock(request, room, tmp_path):
     preset = preset_named(room.region.channel.preset).number
-    server = RadioServer(StockEnd(0x5EED0001, (region_channel(room.region),), preset))
-    yield server
-    server.stop()
+    end = StockEnd(0x5EED0001, (region_channel(room.region),), preset)
+    if request.param == "tcp":
+        server = RadioServer(end)
+        yield server
+        server.stop()
+    else:
+        serial_node = SerialNode(end, tmp_path)
+        serial_node.plug()
+        yield serial_node
+        serial_node.pull()
 
 
 def bulletins(records):

@@ -2,8 +2,7 @@
 
 from _ether import Ether, everyone, make_node, seeded
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.preferences import Preferences
 from baken.wire import protobuf, stream
 from baken.wire.messages import ADMIN_APP, FROM_RADIO, ROUTING_APP, TO_RADIO

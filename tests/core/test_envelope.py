@@ -2,8 +2,7 @@
 
 from _ether import Ether, everyone, make_node
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MqttSettings
 from baken.mesh.envelope import MAX_UPLINKS, SERVICE_ENVELOPE
 from baken.mesh.events import Transmit

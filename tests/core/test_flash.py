@@ -62,7 +62,7 @@ class Room:
 
     def open(self, name, mode="r"):
         file = open(name, mode)
-        return _LimitedFile(file, self) if "w" in mode else file
+        return _LimitedFile(file, self) if mode != "rb" else file
 
 
 class _LimitedFile:
@@ -89,42 +89,136 @@ def stored(store):
     return sorted(store.load())
 
 
+def size_of(path):
+    return os.stat(path)[6]
+
+
+def keep(store, *raws):
+    """Put these and make them last."""
+    for raw in raws:
+        store.put(raw)
+    store.commit(lambda: stored(store))
+
+
 def test_what_was_put_and_set_is_there_after_a_restart():
     with Folder() as path:
-        store = FlashStore(path + "/board")
+        store = FlashStore(path + "/board", 1)
         raws = bulletin_parts(1) + [status_record(1, 4)]
-        for raw in raws:
-            store.put(raw)
+        keep(store, *raws)
         store.set("read", b"")
         store.set("status", b"\x00\x01")
-        again = FlashStore(path + "/board")
+        again = FlashStore(path + "/board", 1)
         assert stored(again) == sorted(raws)
         assert again.get("read") == b"" and again.get("status") == b"\x00\x01" and again.get("other") is None
         again.remove((STATUS, 1, 4, 0))
         again.remove((STATUS, 1, 99, 0))
+        again.commit(lambda: stored(again))
         assert stored(FlashStore(path + "/board")) == bulletin_parts(1)
         assert store.full == again.full == again.damaged == 0
 
 
-def test_the_same_record_again_and_another_under_its_number_leave_one_file():
+def test_of_two_records_under_one_number_the_later_counts():
     with Folder() as path:
-        store = FlashStore(path)
-        store.put(status_record(1, 4))
-        store.put(status_record(1, 4, b"Anders."))
-        assert stored(store) == [status_record(1, 4, b"Anders.")]
-        assert os.listdir(path + "/records") == ["3-1-4-0"]
+        store = FlashStore(path, 1)
+        keep(store, status_record(1, 4))
+        keep(store, status_record(1, 4, b"Anders."))
+        assert stored(store) == stored(FlashStore(path)) == [status_record(1, 4, b"Anders.")]
+        store.remove((STATUS, 1, 4, 0))
+        store.commit(lambda: stored(store))
+        assert stored(FlashStore(path)) == [] == sorted(flash.read_log(path))
 
 
 def test_halves_of_files_go_at_the_start():
     with Folder() as path:
         FlashStore(path)
-        write(path + "/records/~1-1-1-0", bulletin_parts(1)[0][:100])
+        write(path + "/~log", bulletin_parts(1)[0][:100])
         write(path + "/values/~status", b"\x00")
         write(path + "/reserve", bytes(100))
         store = FlashStore(path)
         assert stored(store) == [] and store.get("status") is None
-        assert os.listdir(path + "/records") == os.listdir(path + "/values") == []
-        assert os.stat(path + "/reserve")[6] == 16384
+        assert sorted(os.listdir(path)) == ["reserve", "values"] and os.listdir(path + "/values") == []
+        assert size_of(path + "/reserve") == 16384
+
+
+def test_what_others_say_again_waits_for_what_cannot_wait_and_goes_in_the_same_append():
+    with Folder() as path:
+        store = FlashStore(path, 1)
+        keep(store, status_record(2, 4))
+        store.remove((STATUS, 2, 4, 0))
+        keep(store, status_record(2, 5))
+        assert stored(store) == [status_record(2, 5)] and "log" not in os.listdir(path)
+        keep(store, status_record(1, 1))  # our own
+        assert stored(FlashStore(path)) == [status_record(1, 1), status_record(2, 5)]
+        size = size_of(path + "/log")
+        keep(store, status_record(3, 9))
+        assert size_of(path + "/log") == size
+        store.save(store.load)
+        assert stored(FlashStore(path))[2] == status_record(3, 9)
+
+
+def test_no_more_wait_than_the_bound_says():
+    with Folder() as path:
+        store = FlashStore(path, 1)
+        for seq in range(1, flash.MAX_WAITING + 1):
+            assert "log" not in os.listdir(path)
+            keep(store, status_record(3, seq))
+        assert len(stored(FlashStore(path))) == flash.MAX_WAITING
+
+
+def test_a_batch_is_there_as_a_whole_or_not_at_all():
+    with Folder() as path:
+        store = FlashStore(path)
+        (first,) = bulletin_parts(1)
+        keep(store, first)
+        size = size_of(path + "/log")
+        store.remove((BULLETIN, 1, 1, 0))
+        keep(store, *bulletin_parts(2))
+        with open(path + "/log", "rb") as file:
+            log = file.read()
+        for end in range(size, len(log) + 1):
+            write(path + "/log", log[:end])
+            after = FlashStore(path)
+            assert stored(after) == ([first] if end < len(log) else bulletin_parts(2)), end
+            assert after.damaged == (size < end < len(log))
+            held = stored(after)
+            after.commit(after.load)  # what was torn is written anew, so what follows is found
+            keep(after, *bulletin_parts(3))
+            again = FlashStore(path)
+            assert stored(again) == sorted(held + bulletin_parts(3)) and again.damaged == 0
+
+
+def test_damage_in_the_log_costs_what_is_damaged_and_goes_at_the_start():
+    with Folder() as path:
+        store = FlashStore(path)
+        raws = [bulletin_parts(seq)[0] for seq in range(1, 5)]
+        for raw in raws:
+            keep(store, raw)
+        with open(path + "/log", "rb") as file:
+            log = file.read()
+        each = len(log) // 4
+        edited = log[each : each + 40] + b"\x00" + log[each + 41 : 2 * each]
+        for junk in (edited, b"", bytes(9000), b"\xb7\x42"):
+            write(path + "/log", log[:each] + junk + log[2 * each :])
+            damaged = FlashStore(path)
+            held = stored(damaged)
+            assert held == sorted([raws[0]] + raws[2:]) and damaged.damaged == (junk != b"")
+            damaged.commit(damaged.load)
+            again = FlashStore(path)
+            assert stored(again) == held and again.damaged == 0
+
+
+def test_the_log_is_written_anew_when_twice_as_long_as_what_lives_in_it():
+    with Folder() as path:
+        store = FlashStore(path, 1)
+        keep(store, *bulletin_parts(1))
+        longest = 0
+        for seq in range(1, 700):
+            if seq > 1:
+                store.remove((STATUS, 1, seq - 1, 0))
+            keep(store, status_record(1, seq))
+            longest = max(longest, size_of(path + "/log"))
+        assert flash.LEAST_LOG < longest < flash.LEAST_LOG + 512
+        assert stored(FlashStore(path)) == sorted(bulletin_parts(1) + [status_record(1, 699)])
 
 
 def test_a_damaged_value_is_absent_and_counted():
@@ -138,35 +232,40 @@ def test_a_damaged_value_is_absent_and_counted():
         assert next_number(store, "status") == 1
 
 
-def test_a_file_that_is_no_record_or_has_another_name_goes():
-    with Folder() as path:
-        store = FlashStore(path)
-        (good,) = bulletin_parts(1)
-        store.put(good)
-        write(path + "/records/1-1-7-0", good)
-        write(path + "/records/1-1-8-0", b"short")
-        write(path + "/records/readme.txt", bytes(4000))
-        assert stored(store) == [good] and store.damaged == 3
-        assert os.listdir(path + "/records") == ["1-1-1-0"]
-        assert stored(store) == [good] and store.damaged == 3
-
-
-def test_a_record_without_room_is_kept_in_memory_and_written_when_another_goes():
+def test_a_record_without_room_is_kept_in_memory_and_written_when_there_is_room():
     with Folder() as path:
         store = FlashStore(path)
         raws = [bulletin_parts(seq)[0] for seq in (1, 2, 3)]
-        with Room(len(raws[0]) + 10) as room:
+        with Room(len(raws[0]) + 20) as room:
             for raw in raws:
-                store.put(raw)
-            assert store.full == 2 and os.listdir(path + "/records") == ["1-1-1-0"]
-            store.remove((BULLETIN, 1, 2, 0))  # nothing to free: it never was on flash
-            assert os.listdir(path + "/records") == ["1-1-1-0"]
-            room.left = 10 + len(raws[2])
-            store.remove((BULLETIN, 1, 1, 0))
-            assert os.listdir(path + "/records") == ["1-1-3-0"]
+                keep(store, raw)
+            assert store.full >= 2 and stored(FlashStore(path)) == [raws[0]]
+            assert stored(store) == sorted(raws)
             room.left = 1000
-            store.put(raws[0])
-        assert stored(store) == sorted([raws[0], raws[2]]) and store.full == 2
+            keep(store, bulletin_parts(4)[0])
+        again = FlashStore(path)
+        assert stored(again) == stored(store) == sorted(raws + bulletin_parts(4)) and again.damaged == 0
+
+
+def test_memory_stays_bounded_while_the_flash_takes_nothing_and_nothing_that_is_held_is_lost():
+    with Folder() as path:
+        store = FlashStore(path, 1)
+        held = bulletin_parts(1)
+        keep(store, *held)
+        with Room(0) as room:
+            for seq in range(1, 400):
+                if seq > 1:
+                    store.remove((STATUS, 1, seq - 1, 0))
+                held[1:] = [status_record(1, seq)]
+                store.put(held[1])
+                store.commit(lambda: held)
+                assert len(store._waiting) <= flash.MAX_UNSAVED + 1
+            assert stored(FlashStore(path)) == bulletin_parts(1)
+            room.left = 4000
+            held.append(status_record(2, 1))
+            store.put(held[2])
+            store.commit(lambda: held)
+        assert stored(FlashStore(path)) == sorted(held)
 
 
 def test_a_number_is_written_into_the_room_set_aside_or_not_given_at_all():

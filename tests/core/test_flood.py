@@ -292,6 +292,26 @@ def test_a_packet_that_turned_out_to_be_false_is_not_relayed():
     assert ether.nodes[1].counters["relay-dropped"] == 1
 
 
+def test_a_relay_that_is_held_back_waits_lets_others_pass_and_any_copy_cancels_it():
+    for somebody_else_relays in (False, True):
+        ether = Ether([make_node(0x1000), make_node(0x1001), make_node(0x1002)], everyone(3))
+        ether.run(1000)
+        packet_id = ether.nodes[0].send(PRIVATE_APP, b"record", ether.now)
+        while not ether.heard(1):
+            ether.run(20)
+        until = ether.now + 30_000
+        assert ether.nodes[1].hold_relay(0x1000, packet_id, until, ether.now)
+        assert not ether.nodes[1].hold_relay(0x1000, packet_id + 1, until, ether.now)
+        if not somebody_else_relays:
+            assert ether.nodes[2].drop_relay(0x1000, packet_id)
+        ether.nodes[1].send(TEXT_MESSAGE_APP, b"passes", ether.now)
+        ether.run(60_000)
+        said = [(began, packet.decode(frame)) for began, sender, frame in ether.frames if sender == 1]
+        assert [True for began, one in said if one.sender == 0x1001 and began < until]
+        relayed = [began for began, one in said if one.id == packet_id]
+        assert relayed == [] if somebody_else_relays else relayed[0] >= until
+
+
 def test_a_frame_that_the_radio_has_is_not_queued_again_nor_given_up():
     ether = Ether([make_node(0x1000), make_node(0x1001)], everyone(2))
     ether.run(1000)

@@ -1,6 +1,6 @@
 """Replicas that talk over a lossy ether end up with the same records, whatever was lost or off meanwhile."""
 
-from _flood import SETTINGS, Member, Net, line
+from _flood import SETTINGS, Member, Net, Packet, line
 from _small_region import (
     LONG_TEXT,
     NOON_S,
@@ -78,8 +78,6 @@ def test_two_halves_that_meet_again_exchange_what_each_missed():
 def test_a_forged_bulletin_goes_no_further_than_the_first_node():
     net = Net(line(3))
     (forged,) = sign_bulletin(make_bulletin(1), STRANGER_KEY)
-    from _flood import Packet
-
     net._transmit("00", Packet("liar", 1, forged, 3, 3))
     net.run(10 * MINUTE)
     assert net.members["01"].replica.counters == {"bad-signature": 1}
@@ -101,8 +99,6 @@ def test_a_lying_digest_repeated_for_ever_is_answered_ever_more_rarely():
     net.publish("00", *bulletin_parts(1))
     net.run(MINUTE)
     empty = wire.encode_digest(wire.Digest(0, {}, {}))
-    from _flood import Packet
-
     before = net.sent["00"]
     for turn in range(200):
         net.members["00"].gossip.receive(empty, Packet("liar", turn, empty, 0, 1), 10, net.unix_s(), net.now)
@@ -110,11 +106,25 @@ def test_a_lying_digest_repeated_for_ever_is_answered_ever_more_rarely():
     assert net.sent["00"] - before < 25
 
 
+def test_who_hears_another_serve_a_liar_does_not_serve_it_next():
+    for overheard in (False, True):
+        net = Net({"00": []})
+        gossip = net.members["00"].gossip
+        (raw,) = bulletin_parts(1)
+        net.publish("00", raw)
+        net.run(MINUTE)
+        before = net.sent["00"]
+        empty = wire.encode_digest(wire.Digest(0, {}, {}))
+        if overheard:
+            gossip.receive(raw, Packet("other", 1, raw, 0, 1), 10, net.unix_s(), net.now)
+        gossip.receive(empty, Packet("liar", 2, empty, 0, 1), 10, net.unix_s(), net.now)
+        net.run(net.now + 8000)
+        assert net.sent["00"] - before == (0 if overheard else 1)
+
+
 def test_garbage_from_the_air_is_counted_and_the_gossip_lives_on():
     net = Net({"00": []})
     gossip = net.members["00"].gossip
-    from _flood import Packet
-
     rand = random_source(3)
     for size in range(0, 232, 7):
         for first in (0x11, 0x13, 0x18, 0x19, 0xFF):
@@ -140,6 +150,13 @@ def test_trickle_doubles_speaks_unless_suppressed_and_breaks_a_long_silence():
     assert intervals[0] == 1000 and intervals[-1] == 8000 and 2 <= sent <= 5
     timer.reset(now)
     assert timer.interval_ms == 1000
+    timer.hurry(now)
+    assert timer.interval_ms == 250
+    timer.reset(now)
+    timer.hurry(now + 999)
+    assert timer.interval_ms == 1000
+    timer.hurry(now + 1000)
+    assert timer.interval_ms == 250
     bridge = Trickle(1000, 8000, 0, rand, 0)
     for _ in range(100):
         bridge.heard_consistent()

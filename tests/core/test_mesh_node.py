@@ -10,6 +10,7 @@ from baken.mesh.events import Received, Transmit, Undecryptable
 from baken.mesh.node import MAX_EVENTS, MeshNode
 from baken.mesh.nodedb import IGNORED, MAX_NODES
 from baken.mesh.queue import QUEUE_SIZE
+from baken.wire import channel as wire_channel
 from baken.wire import modem, packet, protobuf
 from baken.wire.channel import DEFAULT_KEY, crypt
 from baken.wire.errors import LocalProtocolError
@@ -402,6 +403,26 @@ def test_channels_are_told_apart_by_their_keys():
     ether.run(9000)
     heard = sorted([(received.channel, received.payload) for received in ether.heard(1)])
     assert heard == [(0, b"geheim"), (1, b"open")]
+
+
+def test_eight_channels_work_side_by_side_though_their_hashes_collide():
+    names = (b"Regio", b"Noord", b"Zuid", b"Oost", b"West", b"Brug", b"Dijk", b"Haven")
+    channels = []
+    for at in range(len(names)):
+        key = bytes(range(16 * at, 16 * at + 15 if at % 2 else 16 * at + 31))  # AES-128 and AES-256 in turns
+        last = wire_channel.channel_hash(names[at], key) ^ 0x5A  # makes every hash 0x5a
+        channels.append(Channel(names[at], key + bytes((last,))))
+    assert {wire_channel.channel_hash(channel.name, channel.psk) for channel in channels} == {0x5A}
+    nodes = [make_node(0x1000, channels=tuple(channels)), make_node(0x1001, channels=tuple(channels[::-1]))]
+    ether = Ether(nodes, everyone(2))
+    ether.run(1000)
+    for at in range(len(names)):
+        nodes[0].send(PRIVATE_APP, names[at], ether.now, channel=at)
+        ether.run(4000)
+    assert {frame[13] for _, position, frame in ether.frames if position == 0} == {0x5A}
+    heard = [(received.channel, received.payload) for received in ether.heard(1, PRIVATE_APP)]
+    assert heard == [(7 - at, names[at]) for at in range(len(names))]
+    assert "is 9, allowed 1 to 8" in _refusal(MeshConfig, 4, b"A", b"A", channels + [Channel(b"Negende")])
 
 
 # Announcing itself

@@ -166,7 +166,7 @@ def test_a_trust_list_comes_back_as_it_was_signed():
     got = trust.decode(raw, ROOT.public)
     assert got.areas == AREAS and got.region == b"Merenland" and got.serial == 7
     assert got.authorities[2].name == b"Gemeente Oosterveen" and got.tag == TRUST.tag
-    assert got.points[4].area is None and got.point_by_code(b"PZ02") is got.points[3]
+    assert got.points[4].area is None and got.point_by_code(b"PZ02") == got.points[3]
     assert got.point_by_code(b"XX99") is None
 
 

@@ -34,7 +34,7 @@ class Cutter:
             raise PowerCut
 
     def open(self, name, mode="r"):
-        if "w" not in mode:
+        if mode == "rb":
             return open(name, mode)
         self.step()
         return _CutFile(open(name, mode), self)
@@ -57,6 +57,9 @@ class Cutter:
 
     def stat(self, path):
         return os.stat(path)
+
+    def statvfs(self, path):
+        return os.statvfs(path)
 
     def __enter__(self):
         setattr(flash, "open", self.open)  # a module's own name comes before the built-in one

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from _ether import Ether, everyone, seeded
 
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig, Place
 from baken.mesh.events import ClientRecord, Configured, Reboot, Received, SetTime, Shutdown
 from baken.mesh.node import MeshNode

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from meshtastic.protobuf import mesh_pb2
 
-from baken.mesh.client_api import MAX_EVENTS, MAX_PACKETS, MAX_REPLIES, ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import MAX_EVENTS, MAX_PACKETS, MAX_REPLIES, ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received
 from baken.mesh.node import MeshNode
@@ -140,7 +139,7 @@ def test_whatever_comes_by_radio_nothing_raises_and_the_settings_can_be_loaded(s
         now += 7000
         payload = _order(rand)[:220]
         if rand.random() < 0.8:
-            passkey = api._admin._session_passkey(now)
+            passkey = api.administration()._session_passkey(now)
             payload += protobuf.encode(((101, "session_passkey", "bytes"),), {"session_passkey": passkey})
         pki = rand.random() < 0.5
         header = Packet(_OWN, _OTHER, packet_id, b"", 3, 3, 0, True)
@@ -166,7 +165,7 @@ def test_whatever_a_client_says_the_queues_keep_their_bounds(seed: int):
         if listens:
             api.next_bytes(64)
     assert len(api._replies) <= MAX_REPLIES and len(api._packets) <= MAX_PACKETS
-    assert len(api._events) <= MAX_EVENTS and len(api._admin.events) <= MAX_EVENTS
-    assert len(api._admin.notices) <= 1 and len(api.counters) < 60
+    assert len(api._events) <= MAX_EVENTS and len(api.administration().events) <= MAX_EVENTS
+    assert len(api.administration().notices) <= 1 and len(api.counters) < 60
     api.receive_bytes(bytes(600), 1000)  # whatever length was promised is over
     _check(api, store, base)

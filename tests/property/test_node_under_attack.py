@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from baken.crypto.signing import PointKey
 from baken.mesh import node as node_module
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode

@@ -40,8 +40,7 @@ def test_a_bulletin_from_the_cable_reaches_the_other_nodes_flash_and_display(tmp
                 cable.publish(*raws)
                 await cable.until(lambda: (BULLETIN, 1, 1, 0) in scene.held("OV06"), "OV06 holds it")
             await scene.run(2 * SECOND)
-            record = scene.nodes["OV06"].flash / "board" / "records" / "1-1-1-0"
-            assert [record.read_bytes()] == raws
+            assert [scene.raws("OV06")[BULLETIN, 1, 1, 0]] == raws
             for code in ("OV01", "OV06"):
                 words = scene.screen(code)
                 assert words.startswith("ALARM - ERNSTIG OEFENING Kook het water drie minuten.")
@@ -95,7 +94,7 @@ def test_a_node_that_was_off_catches_up_within_three_minutes(tmp_path: Path):
         async with stage(tmp_path) as scene:
             await scene.start()
             await scene.run(2 * MINUTE)
-            assert {(STATUS, 1, 1, 0), (STATUS, 2, 1, 0)} <= scene.held("OV06")
+            assert {(STATUS, 1, 1, 0), (STATUS, 2, 1, 0)} <= scene.known("OV06")
             await scene.kill("OV06")
             long = "Довгий текст. " * 14
             missed = [
@@ -111,7 +110,7 @@ def test_a_node_that_was_off_catches_up_within_three_minutes(tmp_path: Path):
             assert max(record_id[2] for record_id in wanted if record_id[0] == STATUS) > 1
             await scene.start("OV06")
             await scene.run_until(
-                lambda: wanted <= scene.held("OV06"), 3 * MINUTE, f"OV06 holds {sorted(wanted)}"
+                lambda: wanted <= scene.known("OV06"), 3 * MINUTE, f"OV06 holds {sorted(wanted)}"
             )
             await scene.run(6 * MINUTE)
             shown = " ".join(scene.shown("OV06"))
@@ -240,7 +239,7 @@ def test_a_foreign_program_on_the_udp_port_gets_bulletins_and_is_believed_what_i
             await foreigner.run(10 * SECOND)
             number = scene.region.point("DH01").number
             for code in ("OV01", "OV06"):
-                assert (STATUS, number, 7, 0) in scene.held(code)
+                assert (STATUS, number, 7, 0) in scene.known(code)
             await foreigner.run(100 * SECOND)
             assert len(foreigner.replica.statuses) == 3, "the nodes' statuses came too"
             assert not foreigner.refused and not scene.refused("OV01") and not scene.refused("OV06")

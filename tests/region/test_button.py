@@ -62,7 +62,7 @@ def test_a_long_press_on_a_bulletin_says_read_in_the_next_status_and_after_a_res
             newer = scene.statuses_of("OV06")[-1]
             assert newer.seq == said.seq + 1 and newer.seen_of(1).has_read(1)
             number = scene.region.point("OV06").number
-            assert (STATUS, number, newer.seq, 0) in scene.held("OV01")
+            assert (STATUS, number, newer.seq, 0) in scene.known("OV01")
             await scene.kill("OV06")
             await scene.start("OV06")
             await scene.run(2 * MINUTE)
@@ -104,9 +104,7 @@ def test_the_menu_changes_the_state_and_keeps_what_else_was_reported(tmp_path: P
                 priority=b"F",
                 water_l=90,
             )
-            folder = scene.nodes["OV06"].flash / "board" / "records"
-            folder.mkdir(parents=True)
-            (folder / f"3-{scene.region.point('OV06').number}-40-0").write_bytes(record)
+            scene.keep("OV06", record)
             await scene.start()
             await scene.run(2 * MINUTE)
             before = scene.statuses_of("OV06")[-1]
@@ -128,7 +126,7 @@ def test_the_menu_changes_the_state_and_keeps_what_else_was_reported(tmp_path: P
             assert (said.needs, said.priority, said.text) == (before.needs, b"F", b"Wachten.")
             sent_ms = min(t_ms for t_ms, _, raw in scene.records_on_air(STATUS, "OV06") if raw[5] == 42)
             assert sent_ms - pressed_ms < 10 * SECOND
-            assert (STATUS, said.origin, 42, 0) in scene.held("OV01")
+            assert (STATUS, said.origin, 42, 0) in scene.known("OV01")
             scene.assert_healthy()
 
     asyncio.run(playing())

@@ -75,11 +75,10 @@ def test_without_a_clock_a_node_forgets_what_had_expired_when_its_newest_bulleti
             await scene.teach(
                 "OV01", *bulletin_parts(scene.region, 1, "Kort geldig.", sent_s=NOON_S - 3600, valid_s=1800)
             )
-            folder = scene.nodes["OV01"].flash / "board" / "records"
-            short = (folder / "1-1-1-0").read_bytes()
+            short = scene.raws("OV01")[BULLETIN, 1, 1, 0]
             await scene.teach("OV01", *bulletin_parts(scene.region, 2, "Lang geldig."))
             await scene.kill("OV01")
-            (folder / "1-1-1-0").write_bytes(short)  # as if the power had failed before it was forgotten
+            scene.keep("OV01", short)  # as if the power had failed before it was forgotten
             scene.nodes["OV01"].settings = {"BAKEN_CLOCK": "unset"}
             await scene.start()
             started_ms = scene.ether.now_ms

@@ -115,7 +115,8 @@ def test_an_old_status_and_a_status_of_another_points_key_are_refused(tmp_path: 
             stranger = status.Status(999, 1, NOON_S, b"DICHT")
             await scene.say(status.encode(stranger, scene.region.trust.tag, key.sign))
             assert scene.refused("OV01")[before:] == ["old-status", "bad-signature", "unknown-point"]
-            assert (STATUS, number, 8, 0) in scene.held("OV01")
+            of_point = [held for held in scene.learned("OV01") if held[:2] == (STATUS, number)]
+            assert of_point == [(STATUS, number, 8, 0)]
 
     asyncio.run(playing())
 

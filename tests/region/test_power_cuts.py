@@ -1,7 +1,6 @@
 """The plug is pulled at every step of every write: nothing held is lost, no number is used twice."""
 
 import asyncio
-import shutil
 import time
 from pathlib import Path
 
@@ -46,7 +45,7 @@ async def arrived_or_cut(scene: Stage, code: str, since: int) -> None:
     await live_until_cut(scene, code, since, 1)
 
 
-@pytest.mark.parametrize("first_cut", [1, 9, 17, 25])
+@pytest.mark.parametrize("first_cut", [1, 8, 15])
 def test_a_power_cut_at_any_step_of_learning_and_reporting_loses_nothing(tmp_path: Path, first_cut: int):
     """Each life of the node ends one step later than the one before; in each it learns a bulletin of three
     parts, reports, and removes its last report.
@@ -92,7 +91,7 @@ def test_a_power_cut_at_any_step_of_learning_and_reporting_loses_nothing(tmp_pat
             own = scene.region.point("OV06").number
             assert len([True for record_id in scene.held("OV06") if record_id[:2] == (STATUS, own)]) == 1
             scene.statuses_of("OV06")  # no number twice, none after a higher one
-            assert len(set(steps)) >= 5, steps
+            assert len(set(steps)) >= 3, steps
             scene.assert_healthy()
 
     asyncio.run(playing())
@@ -145,7 +144,7 @@ def test_a_bulletin_between_whose_parts_the_power_failed_is_completed_from_a_nei
     asyncio.run(playing())
 
 
-def test_halves_and_damaged_files_on_the_flash_are_tidied_up_and_the_rest_stays(tmp_path: Path):
+def test_halves_and_damage_on_the_flash_are_tidied_up_and_the_rest_stays(tmp_path: Path):
     async def playing() -> None:
         async with stage(tmp_path) as scene:
             await scene.start()
@@ -157,15 +156,13 @@ def test_halves_and_damaged_files_on_the_flash_are_tidied_up_and_the_rest_stays(
             await scene.kill("OV06")
             await scene.kill("OV01")  # nobody can help
             folder = scene.nodes["OV06"].flash / "board"
-            (folder / "records" / "~1-1-4-0").write_bytes(b"half")
+            (folder / "~log").write_bytes(b"half")
             (folder / "values" / "~status").write_bytes(b"h")
-            damaged = bytearray((folder / "records" / "1-1-2-0").read_bytes())
-            damaged[30] ^= 0x40
-            (folder / "records" / "1-1-2-0").write_bytes(damaged)
-            (folder / "records" / "1-1-9-0").write_bytes(b"")
-            (folder / "records" / "lost+found").write_bytes(b"\xff" * 4000)
+            log = bytearray((folder / "log").read_bytes())
+            at = log.index(scene.raws("OV06")[BULLETIN, 1, 2, 0]) + 30
+            log[at] ^= 0x40
+            (folder / "log").write_bytes(log + b"\xff" * 4000 + b"\xb7\x42\x00\x40torn")
             (folder / "values" / "read").write_bytes(b"\x00\x01garbage")
-            shutil.copy(folder / "records" / "1-1-1-0", folder / "records" / "1-1-7-0")
             await scene.start("OV06")
             started_ms = scene.ether.now_ms
             assert not scene.halves("OV06")

@@ -185,7 +185,7 @@ def test_a_heartbeat_sets_the_clock_counts_as_contact_and_shows_what_is_missing(
             await scene.run(70 * SECOND)
             words = scene.screen("OV06")
             assert "MIST 1" in words and "12:3" in words and "Laatste contact" in words, words
-            assert (HEARTBEAT, 1, 1, 0) in scene.held("OV06")
+            assert (HEARTBEAT, 1, 1, 0) in scene.known("OV06")
 
     asyncio.run(playing())
 
@@ -198,7 +198,7 @@ def test_a_stolen_nodes_key_is_revoked_from_afar_without_touching_the_others(tmp
         async with stage(tmp_path, ("OV01", "OV06", "DH01"), region=region) as scene:
             await scene.start()
             await scene.run(3 * MINUTE)
-            assert (STATUS, stolen, 1, 0) in scene.held("OV01")
+            assert (STATUS, stolen, 1, 0) in scene.known("OV01")
             false = report_record(region, "OV06", 5, "Vals.")
             path = amend.revoke(region.folder, "OV06")
             async with Cable(scene, "DH01") as cable:
@@ -214,7 +214,7 @@ def test_a_stolen_nodes_key_is_revoked_from_afar_without_touching_the_others(tmp
             await scene.run(70 * MINUTE)
             later = [raw for _, _, raw in scene.records_on_air(STATUS, "OV06")[before:]]
             assert not [raw for raw in later if raw[1] << 8 | raw[2] == stolen]
-            assert [held for held in scene.held("DH01") if held[0] == STATUS and held[1] != stolen]
+            assert [held for held in scene.known("DH01") if held[0] == STATUS and held[1] != stolen]
             scene.assert_healthy()
 
     asyncio.run(playing())

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 import serial
+from _brokers import free_port
 from _foreign import ForeignNode
 from _region import make_region
 from _vectors import from_hex, rows
 from _virtual_node import BIN, LIMIT_S, Client, doors, meshtastic, virtual_node, wait_for_nodes
+from meshtastic.protobuf import admin_pb2
 
-from baken.wire import messages, protobuf
+from baken.wire import messages, modem, protobuf
+from baken.wire.channel import DEFAULT_KEY, channel_hash
 from baken.wire.packet import BROADCAST, low_byte
 
 FOREIGN = 0x5EED_0042
@@ -103,8 +106,11 @@ def test_frames_recorded_from_the_real_firmware_are_taken_in(tmp_path: Path):
 def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
     tmp_path: Path, foreign: ForeignNode
 ):
-    with virtual_node(tmp_path, "--second-node", "--udp-out", str(foreign.port)) as running:
-        foreign.join(running.port("udp-in"))
+    tcp, udp_in = free_port(), free_port()
+    ports = ("--tcp", str(tcp), "--udp-in", str(udp_in), "--udp-out", str(foreign.port))
+    with virtual_node(tmp_path, "--second-node", *ports) as running:
+        assert [running.port(name) for name in ("tcp", "udp-in", "udp-out")] == [tcp, udp_in, foreign.port]
+        foreign.join(udp_in)
         first, second = running.number(), running.number("second-node")
         assert first != second
         foreign.deliver(foreign.node_info())
@@ -127,6 +133,37 @@ def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
         assert getattr(clients[1].wait_for_text(b"Wij zijn er"), "from") == first
         foreign.wait_for(messages.TEXT_MESSAGE_APP, first, payload=b"Wij zijn er")
         clients[1].close()
+
+
+def tune(client: Client, number: int, preset: int) -> None:
+    """Choose a modem preset, as an app does: the section is read, changed and written."""
+    question = admin_pb2.AdminMessage(get_config_request=admin_pb2.AdminMessage.LORA_CONFIG)
+    config = admin_pb2.AdminMessage.FromString(client.order(number, question)).get_config_response
+    config.lora.modem_preset = preset  # type: ignore[assignment]
+    client.order(number, admin_pb2.AdminMessage(set_config=config))
+
+
+def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
+    tmp_path: Path, foreign: ForeignNode
+):
+    slow = (modem.LONG_MODERATE, modem.LONG_SLOW)
+    quick = (modem.MEDIUM_SLOW, modem.MEDIUM_FAST, modem.SHORT_SLOW, modem.SHORT_FAST)
+    with virtual_node(tmp_path, "--second-node", "--udp-out", str(foreign.port)) as running:
+        foreign.join(running.port("udp-in"))
+        first, second = running.number(), running.number("second-node")
+        clients = [Client(running.port("tcp")), Client(running.port("second-tcp"))]
+        for number in (*slow, *quick, modem.LONG_FAST):
+            preset = modem.preset(number)
+            tune(clients[0], first, number)
+            alone = foreign.hear(first, clients[0].say(b"Alleen"))
+            assert alone.channel_hash == channel_hash(preset.channel_name, DEFAULT_KEY)
+            tune(clients[1], second, number)
+            together = f"Samen op {preset.name}".encode()
+            clients[1].say(together)
+            clients[0].wait_for_text(together)
+        assert clients[1].texts == []
+        for client in clients:
+            client.close()
 
 
 def test_a_request_for_node_info_is_answered_to_whoever_asks(tmp_path: Path, foreign: ForeignNode):

@@ -15,10 +15,13 @@ def aes_ctr(key: bytes, block16: bytes, data: "bytes | bytearray | memoryview") 
     length = len(data)
     if not length:
         return b""
-    count = (length + 15) // 16
-    blocks = bytearray(bytes(block16) * count)
+    # In place and with few copies: this runs for every frame, and what it leaves is garbage.
+    blocks = bytearray((length + 15) // 16 * 16)
     counter = int.from_bytes(block16[12:], "big")
-    for i in range(1, count):
-        struct.pack_into(">I", blocks, 16 * i + 12, (counter + i) & 0xFFFFFFFF)
-    stream = aes_ecb(key).encrypt(blocks)[:length]
-    return (int.from_bytes(stream, "big") ^ int.from_bytes(data, "big")).to_bytes(length, "big")
+    for at in range(0, len(blocks), 16):
+        struct.pack_into("16s", blocks, at, block16)
+        struct.pack_into(">I", blocks, at + 12, counter)
+        counter = (counter + 1) & 0xFFFFFFFF
+    aes_ecb(key).encrypt(blocks, blocks)
+    blocks[length:] = b""
+    return (int.from_bytes(blocks, "big") ^ int.from_bytes(data, "big")).to_bytes(length, "big")

@@ -24,8 +24,7 @@ from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
 from baken.device.panel import Panel
 from baken.device.timekeeper import Timekeeper
-from baken.mesh.client_api import ClientApi
-from baken.mesh.client_config import DeviceInfo
+from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.events import (
     ClientRecord,
     ClientText,
@@ -37,7 +36,7 @@ from baken.mesh.events import (
     Transmit,
 )
 from baken.mesh.node import MeshNode
-from baken.mesh.preferences import Preferences
+from baken.mesh.preferences import Preferences, unload_rules
 from baken.noticeboard import gossip
 from baken.noticeboard.gaps import Gaps
 from baken.noticeboard.link import LinkSession
@@ -55,6 +54,7 @@ _SYNC_WORD = const(0x2B)
 _PREAMBLE_SYMBOLS = const(16)
 _CHIP_POWER_DBM = const(22)  # an SX1262 without an amplifier
 _EXPIRE_MS = const(60000)
+_SAVE_MS = const(600000)  # what the store lets wait
 
 
 class Node:
@@ -67,7 +67,7 @@ class Node:
         self._rand = _random_source(board.random_bytes)
         self._timekeeper = Timekeeper(board.clock)
         try:
-            self._store = FlashStore(board.FLASH + "/board")
+            self._store = FlashStore(board.FLASH + "/board", self._settings.number)
         except OSError as error:
             raise settings.SettingsError("the flash folder cannot be written: %s" % error)
         self._replica = Replica(self._settings.trust, self._store)
@@ -116,6 +116,7 @@ class Node:
         self._end_at = None
         self._end_status = RESTART_STATUS
         self._expire_at = now
+        self._save_at = now + _SAVE_MS
         self._frame = b""
         self._transmit_wanted = asyncio.Event()
         self._changed = asyncio.Event()  # something below changed a deadline
@@ -294,6 +295,7 @@ class Node:
             )
         self._retune = True
         self._transmit_wanted.set()
+        unload_rules()
 
     def _tune(self):
         """Give the radio the mesh's settings."""
@@ -312,6 +314,7 @@ class Node:
 
     async def _end(self):
         """As a client ordered. What is switched off says so: the display goes on showing what it showed."""
+        self._store.save(self._replica.records)
         self._log("restarts" if self._end_status else "switches off")
         if not self._end_status:
             await _show_message(self._board, b"UIT", b"Uitgeschakeld / switched off")
@@ -453,6 +456,9 @@ class Node:
         self._mesh.presence.battery_percent = self._board.battery.percent()
         self._node_file.save(now, self._timekeeper.unix_s())
         self._duty.keep(now)
+        if now >= self._save_at:
+            self._save_at = now + _SAVE_MS
+            self._store.save(self._replica.records)
         if self._store.full != self._told_full:
             self._told_full = self._store.full
             self._log("flash is full, %d writes had no room" % self._store.full)

@@ -61,6 +61,8 @@ class Carrier:
             self._send(event, now)
         elif isinstance(event, gossip.Refresh):
             self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
+        elif isinstance(event, gossip.HoldBack):
+            self.mesh.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
         elif isinstance(event, gossip.Withdraw):
             self._withdraw(event.record_id)
         elif isinstance(event, gossip.Learned) and event.record_id[0] == ANSWER:

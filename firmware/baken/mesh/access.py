@@ -40,13 +40,19 @@ class ChannelAccess:
     def configure(self, config: "MeshConfig") -> None:
         """Take another modem, band or role; what was spent stays spent."""
         self.modem = config.modem()
+        self._length = -1  # of the frame whose airtime was asked last
+        self._airtime_ms = 0
         self.budget.set_limit(config.duty_permille())
         self.contention = Contention(self.modem, config.role, self._rand)
         self._can_transmit = config.can_transmit()
 
     def airtime_ms(self, frame: bytes) -> int:
         """Time on air of a frame; what is too long to be one counts as the longest."""
-        return self.modem.airtime_ms(min(len(frame), MAX_FRAME))
+        length = min(len(frame), MAX_FRAME)
+        if length != self._length:  # asked five times on a frame's way; the numbers in between are long ones
+            self._length = length
+            self._airtime_ms = self.modem.airtime_ms(length)
+        return self._airtime_ms
 
     def heard(self, frame: bytes, now: int) -> int:
         """Count a frame that was received, good or bad; gives its airtime."""
@@ -93,6 +99,13 @@ class ChannelAccess:
             self._fire_at = now + self.contention.own_ms(self.utilisation.percent(now))
         else:
             self._fire_at = now + self.contention.relay_ms(front.snr_db)
+
+    def restart_timer(self, now: int) -> None:
+        """The order of the queue has changed: wait for whoever is in front now."""
+        if self.offered is None:
+            self._fire_at = None
+            self._held = None
+            self.start_timer(now)
 
     def next_offer(self, now: int) -> "Queued | None":
         """The frame whose turn it is; answer with `busy` or `transmitted`."""

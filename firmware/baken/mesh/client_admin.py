@@ -26,7 +26,7 @@ TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baken.mesh.client_config import DeviceInfo
+    from baken.mesh.client_api import DeviceInfo
     from baken.mesh.events import Event, Received
     from baken.mesh.node import MeshNode
     from baken.mesh.preferences import Preferences

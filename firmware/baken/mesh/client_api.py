@@ -8,84 +8,69 @@
 
 It is silent until the first frame of a client. Packets of PRIVATE_APP that the client sends to our own number
 are the link between its replica and ours: they come out as ClientRecord and do not go on the air.
+
+A node in the field mostly has no client, so what serves one is loaded when it comes: `client_requests` takes
+what it wants, `client_config` tells it who we are, `client_admin` serves its settings.
 """
 
 from baken.compat import const
-from baken.mesh.client_admin import Administration
-from baken.mesh.client_config import startup
-from baken.mesh.client_packets import heard, log_record, no_files, notification, numbered
-from baken.mesh.events import (
-    Acknowledged,
-    ClientRecord,
-    ClientText,
-    GaveUp,
-    KeyConflict,
-    Received,
-    Undecryptable,
-)
-from baken.mesh.preferences import Preferences
-from baken.wire import protobuf, stream
-from baken.wire.errors import LocalProtocolError, RemoteProtocolError
+from baken.mesh.events import Acknowledged, GaveUp, KeyConflict, Received, Undecryptable
+from baken.mesh.preferences import Preferences, unload_rules
+from baken.wire import protobuf
+from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import (
     ADMIN_APP,
     ALERT_APP,
-    ERROR_BAD_REQUEST,
     ERROR_DUTY_CYCLE_LIMIT,
-    ERROR_NO_CHANNEL,
-    ERROR_NO_RESPONSE,
-    ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
-    ERROR_RATE_LIMIT_EXCEEDED,
-    ERROR_TOO_LARGE,
     FROM_RADIO,
-    LEVEL_ERROR,
     LEVEL_WARNING,
-    NODEINFO_APP,
-    POSITION_APP,
     PRIORITY_ACK,
     PRIVATE_APP,
     RANGE_TEST_APP,
     ROUTING,
     ROUTING_APP,
-    TELEMETRY_APP,
     TEXT_MESSAGE_APP,
     TO_RADIO,
-    TRACEROUTE_APP,
-    USER,
-    WAYPOINT_APP,
 )
 from baken.wire.packet import BROADCAST
+from baken.wire.record import Record
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baken.mesh.client_config import DeviceInfo
+    from baken.mesh.client_admin import Administration
     from baken.mesh.events import Event, NodeSeen
     from baken.mesh.node import MeshNode
 
 MAX_PACKETS = const(32)
 MAX_REPLIES = const(24)
 MAX_EVENTS = const(16)
-MAX_IDS = const(20)
+MAX_ASKED = const(20)
 _IDLE_MS = const(900_000)
 _QUEUE_SIZE = const(16)
-_MAX_TEXT = const(232)  # without reply_id or emoji; the Data message around it takes the other 7 bytes
 
-# How long a client must wait before it sends the same again, as in stock firmware.
-_RATE_LIMITS_MS = {
-    TEXT_MESSAGE_APP: 2000,
-    POSITION_APP: 10_000,
-    TELEMETRY_APP: 10_000,
-    WAYPOINT_APP: 10_000,
-    ALERT_APP: 10_000,
-    TRACEROUTE_APP: 30_000,
-}
 
-_SEND_ERRORS = {
-    "too-large": ERROR_TOO_LARGE,
-    "channel": ERROR_NO_CHANNEL,
-    "no-key": ERROR_PKI_SEND_FAIL_PUBLIC_KEY,
-}
+class DeviceInfo(Record):
+    """What the hardware has to say: bytes for texts, `device_id` 16 bytes."""
+
+    __slots__ = ("device_id", "firmware_version", "has_bluetooth", "has_wifi", "pio_env", "reboot_count")
+
+    def __init__(
+        self,
+        device_id: bytes = b"",
+        firmware_version: bytes = b"2.7.26.baken",
+        pio_env: bytes = b"baken",
+        reboot_count: int = 0,
+        has_wifi: bool = False,
+        has_bluetooth: bool = False,
+    ) -> None:
+        self.device_id = device_id
+        self.firmware_version = firmware_version
+        self.pio_env = pio_env
+        self.reboot_count = reboot_count
+        self.has_wifi = has_wifi
+        self.has_bluetooth = has_bluetooth
 
 
 class ClientApi:
@@ -109,8 +94,11 @@ class ClientApi:
         self.battery_percent: "int | None" = None
         self.counters = {}
         self.now = 0
-        self._admin = Administration(node, device, rand, self.preferences)
-        self._deframer = stream.Deframer()
+        self._rand = rand
+        # Loaded when there is a client, or an administrator by radio.
+        self._admin = None
+        self._requests = None
+        self._deframer = None
         self._open = False
         self._configured = False
         self._startup = None
@@ -118,9 +106,7 @@ class ClientApi:
         self._replies = []
         self._packets = []  # FromRadio messages from the mesh and from our replica
         self._events = []
-        self._ids = []  # of the client's last packets
         self._asked = []  # those whose fate the client wants to know
-        self._limited = {}  # portnum: when it was last sent
         self._next_id = rand(0x7FFFFFFF) + 1
         self._told_free = _QUEUE_SIZE
         self._heard_at = 0
@@ -138,169 +124,30 @@ class ClientApi:
     def receive_bytes(self, data: bytes, now: int) -> None:
         """Take what came in on the line, cut anywhere."""
         self.now = now
+        if self._deframer is None:
+            from baken.wire.stream import Deframer
+
+            self._deframer = Deframer()
         for payload in self._deframer.receive(data):
             try:
                 message = protobuf.decode(TO_RADIO, payload)
             except RemoteProtocolError as error:
-                self._count(error.cause)
+                self.count(error.cause)
                 continue
             self._open = True
             self._heard_at = now
             if not self._greeted and message and "want_config_id" not in message:
                 # It goes on with a session of before our restart: let it ask for our settings again.
                 self._greeted = True
-                self._reply(protobuf.encode(FROM_RADIO, {"rebooted": True}))
+                self.reply(protobuf.encode(FROM_RADIO, {"rebooted": True}))
             self._receive(message, now)
 
     def _receive(self, message: dict, now: int) -> None:
-        if "packet" in message:
-            self._receive_packet(message["packet"], now)
-        elif "want_config_id" in message:
-            self._replies = []
-            self._configured = False
-            self._greeted = True
-            self._startup = startup(self, message["want_config_id"])
-        elif "heartbeat" in message:
-            if message["heartbeat"].get("nonce", 0) == 1:
-                self.node.announce(now)
-            else:
-                self._reply_queue_status(0, 0)
-        elif "mqttClientProxyMessage" in message and self.node.envelopes is not None:
-            proxied = message["mqttClientProxyMessage"]
-            self.node.envelopes.downlink(proxied.get("topic", b""), proxied.get("data", b""), now)
-        elif message.get("disconnect"):
-            self._close()
-        elif "xmodemPacket" in message:
-            try:
-                self._reply(no_files(message["xmodemPacket"]))
-            except RemoteProtocolError as error:
-                self._count(error.cause)
-        elif message:
-            self._count("not-served")
+        if self._requests is None:
+            from baken.mesh.client_requests import Requests
 
-    def _receive_packet(self, packet: dict, now: int) -> None:
-        packet_id = packet.get("id", 0)
-        data = packet.get("decoded")
-        if data is None or not data.get("portnum"):
-            self._reply_queue_status(ERROR_BAD_REQUEST, packet_id)
-            return
-        if packet_id:
-            if packet_id in self._ids:
-                self._count("repeated")
-                self._reply_queue_status(0, packet_id)
-                return
-            self._ids.append(packet_id)
-            if len(self._ids) > MAX_IDS:
-                self._ids.pop(0)
-        if packet.get("to", 0) == self.node.config.node_num:
-            self._reply_queue_status(0, packet_id)
-            self._receive_local(packet, data, packet_id, now)
-            return
-        if self._is_too_often(data["portnum"], now):
-            self._count("rate-limit")
-            self._reply_queue_status(0, packet_id)
-            if data["portnum"] == TEXT_MESSAGE_APP:
-                self._reply_routing(ERROR_RATE_LIMIT_EXCEEDED, packet_id)
-            return
-        error = self._send(packet, data, packet_id, now)
-        self._reply_queue_status(error, packet_id)
-        if error:
-            self._count("refused")
-            self._reply_routing(error, packet_id)
-
-    def _receive_local(self, packet: dict, data: dict, packet_id: int, now: int) -> None:
-        portnum = data["portnum"]
-        if portnum == ADMIN_APP:
-            self._receive_admin(data, packet_id, now)
-            return
-        error = 0
-        if portnum == PRIVATE_APP:
-            self._tell(ClientRecord(data.get("payload", b"")))
-        elif portnum == NODEINFO_APP and data.get("want_response"):
-            self._reply_local(portnum, protobuf.encode(USER, self.node.config.user()), packet_id)
-        else:
-            self._count("to-ourselves")
-            if data.get("want_response"):
-                error = ERROR_NO_RESPONSE
-        if error or packet.get("want_ack"):
-            self._reply_routing(error, packet_id)
-
-    def _receive_admin(self, data: dict, packet_id: int, now: int) -> None:
-        self._admin.client_attached = True
-        answer, error = self._admin.receive(data.get("payload", b""), now)
-        for text in self._admin.notices:  # before the error, with which many clients leave
-            self.notify(text, LEVEL_WARNING, packet_id)
-        self._admin.notices.clear()
-        if answer is None:
-            self._reply_routing(error, packet_id)
-        else:
-            self._reply_local(ADMIN_APP, answer, packet_id)
-
-    def _send(self, packet: dict, data: dict, packet_id: int, now: int) -> int:
-        """Hand a packet to the mesh under our own number; gives a Routing.Error."""
-        to = packet.get("to", 0)
-        hop_limit = packet.get("hop_limit", 0)
-        want_ack = packet.get("want_ack", False)
-        channel = packet.get("channel", 0)
-        pki = True if packet.get("pki_encrypted") else None
-        if pki and not self._has_key(to):
-            # Clients ask for it with all administration; the older way, a channel named admin, needs no key.
-            if data["portnum"] != ADMIN_APP or not self.node.config.is_admin_channel(channel):
-                return ERROR_PKI_SEND_FAIL_PUBLIC_KEY
-            pki = False
-        if data["portnum"] == TRACEROUTE_APP and to == BROADCAST and hop_limit > 0:
-            return ERROR_BAD_REQUEST
-        try:
-            packet_id = self.node.send(
-                data["portnum"],
-                data.get("payload", b""),
-                now,
-                to=to,
-                channel=channel,
-                hop_limit=None if want_ack and hop_limit == 0 else hop_limit,
-                want_ack=want_ack,
-                request_id=data.get("request_id", 0),
-                priority=packet.get("priority") or None,
-                packet_id=packet_id,
-                want_response=data.get("want_response", False),
-                reply_id=data.get("reply_id", 0),
-                emoji=data.get("emoji", 0),
-                pki=pki,
-            )
-        except LocalProtocolError as error:
-            self._explain(error, data, packet_id)
-            return _SEND_ERRORS.get(error.cause, ERROR_BAD_REQUEST)
-        if want_ack:
-            self._asked.append(packet_id)
-            if len(self._asked) > MAX_IDS:
-                self._asked.pop(0)
-        if data["portnum"] in (TEXT_MESSAGE_APP, ALERT_APP):
-            own = self.node.config.node_num
-            payload = data.get("payload", b"")
-            self._tell(ClientText(own, to, packet_id, packet.get("channel", 0), data["portnum"], payload))
-        return 0
-
-    def _has_key(self, num: int) -> bool:
-        known = self.node.nodes.get(num)
-        return known is not None and bool((known.user or {}).get("public_key"))
-
-    def _explain(self, error: LocalProtocolError, data: dict, packet_id: int) -> None:
-        text = "niet verzonden / not sent: " + str(error)
-        if error.cause == "too-large" and data["portnum"] == TEXT_MESSAGE_APP:
-            size = len(data.get("payload", b""))
-            if size > _MAX_TEXT:  # a shorter one has more in its envelope, and the error says how much
-                text = f"tekst is {size} bytes, grens {_MAX_TEXT} / text is {size} bytes, limit {_MAX_TEXT}"
-        self.notify(text, LEVEL_ERROR, packet_id)
-
-    def _is_too_often(self, portnum: int, now: int) -> bool:
-        pause_ms = _RATE_LIMITS_MS.get(portnum)
-        if pause_ms is None:
-            return False
-        last = self._limited.get(portnum)
-        if last is not None and now - last < pause_ms:
-            return True
-        self._limited[portnum] = now
-        return False
+            self._requests = Requests(self)
+        self._requests.receive(message, now)
 
     # From the mesh
 
@@ -313,10 +160,10 @@ class ClientApi:
             self._receive_from_mesh(event, now)
         elif isinstance(event, Acknowledged):
             if self._take_asked(event.packet_id):
-                self._reply_routing(0, event.packet_id)
+                self.reply_routing(0, event.packet_id)
         elif isinstance(event, GaveUp):
             if self._take_asked(event.packet_id):
-                self._reply_routing(event.error, event.packet_id)
+                self.reply_routing(event.error, event.packet_id)
             if event.error == ERROR_DUTY_CYCLE_LIMIT:
                 limit = self.node.config.duty_permille() / 10
                 self.notify(
@@ -332,16 +179,17 @@ class ClientApi:
             self.notify(text)
         elif isinstance(event, Undecryptable):
             if self._open and len(self._packets) < MAX_PACKETS:
-                self._packets.append(heard(event, self.unix_s or 0))
+                self._packets.append(_messages().heard(event, self.unix_s or 0))
 
     def _receive_from_mesh(self, event: Received, now: int) -> None:
         own = self.node.config.node_num
         if event.to not in (BROADCAST, own):
             return
         if event.portnum == ADMIN_APP and event.to == own:
-            self._admin.client_attached = self._open
-            if self._admin.receive_remote(event, now):
-                self._admin.notices.clear()  # they are for the one who asked, who got the error
+            admin = self.administration()
+            admin.client_attached = self._open
+            if admin.receive_remote(event, now):
+                admin.notices.clear()  # they are for the one who asked, who got the error
                 return
         is_text = event.portnum in (TEXT_MESSAGE_APP, ALERT_APP, RANGE_TEST_APP)
         if not self._open and not is_text:
@@ -349,19 +197,19 @@ class ClientApi:
         if event.portnum == ROUTING_APP:
             self._take_asked(event.data.get("request_id", 0))
         if len(self._packets) >= MAX_PACKETS:
-            self._count("packets-dropped")
+            self.count("packets-dropped")
             if not is_text:
                 return
             self._packets.pop(0)
         key = self.node.nodes.public_key(event.sender) if event.pki else b""
-        self._packets.append(heard(event, self.unix_s or 0, key))
+        self._packets.append(_messages().heard(event, self.unix_s or 0, key))
 
     # For the user of the client
 
     def notify(self, text: str, level: int = LEVEL_WARNING, reply_id: int = 0) -> None:
         """Show the client's user a sentence, Dutch first; `reply_id`: about which packet of his."""
         if self._open:
-            self._reply(notification(text, level, self.unix_s or 0, reply_id))
+            self.reply(_messages().notification(text, level, self.unix_s or 0, reply_id))
 
     def log(self, line: bytes) -> None:
         """Pass a line of the log on to a client that wants it (security.debug_log_api_enabled)."""
@@ -370,7 +218,7 @@ class ClientApi:
         if self._logging is None:
             self._logging = self.preferences.wants_log()
         if self._logging:
-            self._packets.append(log_record(line, self.unix_s or 0))
+            self._packets.append(_messages().log_record(line, self.unix_s or 0))
 
     def client_record(self, payload: bytes) -> bool:
         """Send one record up to the client; False when there is no client or no room: try again later."""
@@ -390,7 +238,7 @@ class ClientApi:
                 if message is None:
                     break
                 self._number = self._number % 0xFFFFFFFF + 1
-                self._partial = stream.frame(numbered(message, self._number))
+                self._partial = _messages().line_frame(message, self._number)
             room = limit - len(out)
             out.extend(self._partial[:room])
             self._partial = self._partial[room:]
@@ -405,10 +253,11 @@ class ClientApi:
             except StopIteration:
                 self._startup = None
                 self._configured = True
+                unload_rules()
         if self._replies:
             return self._replies.pop(0)
         if self._told_free == 0 and self.node.free_places():
-            self._reply_queue_status(0, 0)
+            self.reply_queue_status(0, 0)
             return self._replies.pop(0)
         if self._packets:
             return self._packets.pop(0)
@@ -423,38 +272,68 @@ class ClientApi:
         """What the client, or an administrator by radio, wants of the device; call until None."""
         self.now = now
         if self._open and now - self._heard_at > _IDLE_MS:
-            self._count("idle")
-            self._close()
+            self.count("idle")
+            self.close()
         if self._events:
             return self._events.pop(0)
-        event = self._admin.next_event(now)
+        event = None if self._admin is None else self._admin.next_event(now)
         if event is not None:
             self._logging = None
         return event
 
     def deadline(self) -> "int | None":
         """When `next_event` has something that nobody brings; None: nothing is scheduled."""
-        return self._admin.deadline()
+        return None if self._admin is None else self._admin.deadline()
 
-    def _close(self) -> None:
+    # For those who serve the client: `client_requests`, `client_admin`
+
+    def administration(self) -> "Administration":
+        """What serves settings, loaded at the first question for one."""
+        if self._admin is None:
+            from baken.mesh.client_admin import Administration
+
+            self._admin = Administration(self.node, self.device, self._rand, self.preferences)
+        return self._admin
+
+    def start_up(self, nonce: int) -> None:
+        """Answer want_config_id: from now on the client is told all that `nonce` asks for."""
+        from baken.mesh.client_config import startup
+
+        self._replies = []
+        self._configured = False
+        self._greeted = True
+        self._startup = startup(self, nonce)
+
+    def ask(self, packet_id: int) -> None:
+        """The client wants to know what becomes of its packet."""
+        self._asked.append(packet_id)
+        if len(self._asked) > MAX_ASKED:
+            self._asked.pop(0)
+
+    def close(self) -> None:
+        """The client has gone."""
         self._open = False
         self._configured = False
         self._startup = None
         self._replies = []
         self._asked = []
         self._told_free = _QUEUE_SIZE
-        self._admin.client_left()
+        if self._admin is not None:
+            self._admin.client_left()
 
-    def _reply_queue_status(self, error: int, packet_id: int) -> None:
+    def reply_queue_status(self, error: int, packet_id: int) -> None:
+        """Tell what became of a packet of the client, and how many more there is room for."""
         self._told_free = self.node.free_places()
         status = {"res": error, "free": self._told_free, "maxlen": _QUEUE_SIZE, "mesh_packet_id": packet_id}
-        self._reply(protobuf.encode(FROM_RADIO, {"queueStatus": status}))
+        self.reply(protobuf.encode(FROM_RADIO, {"queueStatus": status}))
 
-    def _reply_routing(self, error: int, request_id: int) -> None:
-        self._reply_local(ROUTING_APP, protobuf.encode(ROUTING, {"error_reason": error}), request_id)
+    def reply_routing(self, error: int, request_id: int) -> None:
+        """Answer a packet of the client with a Routing.Error."""
+        self.reply_local(ROUTING_APP, protobuf.encode(ROUTING, {"error_reason": error}), request_id)
 
-    def _reply_local(self, portnum: int, payload: bytes, request_id: int) -> None:
-        self._reply(self._local(portnum, payload, request_id))
+    def reply_local(self, portnum: int, payload: bytes, request_id: int) -> None:
+        """Answer a packet that the client sent to this node itself."""
+        self.reply(self._local(portnum, payload, request_id))
 
     def _local(self, portnum: int, payload: bytes, request_id: int) -> bytes:
         """A packet from ourselves to ourselves, which has not been on the air."""
@@ -466,10 +345,11 @@ class ClientApi:
             packet["priority"] = PRIORITY_ACK
         return protobuf.encode(FROM_RADIO, {"packet": packet})
 
-    def _reply(self, message: bytes) -> None:
+    def reply(self, message: bytes) -> None:
+        """Let a FromRadio go out before what the mesh brings."""
         if len(self._replies) >= MAX_REPLIES:
             self._replies.pop(0)
-            self._count("replies-dropped")
+            self.count("replies-dropped")
         self._replies.append(message)
 
     def _take_asked(self, packet_id: int) -> bool:
@@ -478,11 +358,20 @@ class ClientApi:
         self._asked.remove(packet_id)
         return True
 
-    def _tell(self, event: "Event") -> None:
+    def tell(self, event: "Event") -> None:
+        """Let `next_event` give this."""
         if len(self._events) >= MAX_EVENTS:
             self._events.pop(0)
-            self._count("events-dropped")
+            self.count("events-dropped")
         self._events.append(event)
 
-    def _count(self, cause: str) -> None:
+    def count(self, cause: str) -> None:
+        """One more of this in `counters`."""
         self.counters[cause] = self.counters.get(cause, 0) + 1
+
+
+def _messages():
+    # A node without a client needs them for nothing but texts that wait for one.
+    from baken.mesh import client_packets
+
+    return client_packets

@@ -11,13 +11,12 @@ from baken.mesh.nodedb import FAVORITE, IGNORED, KEY_VERIFIED, MUTED, SIGNS, VIA
 from baken.mesh.preferences import CHANNELS, CONFIG_COUNT, CONFIGS, DEVICE_UI, MODULE_COUNT, MODULES
 from baken.wire import protobuf
 from baken.wire.messages import FROM_RADIO, NONCE_ONLY_NODES, NONCE_WITHOUT_NODES
-from baken.wire.record import Record
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from baken.mesh.client_api import ClientApi
+    from baken.mesh.client_api import ClientApi, DeviceInfo
     from baken.mesh.node import MeshNode
     from baken.mesh.nodedb import Node
     from baken.mesh.preferences import Preferences
@@ -49,28 +48,6 @@ _MARKS = (
 )
 
 
-class DeviceInfo(Record):
-    """What the hardware has to say: bytes for texts, `device_id` 16 bytes."""
-
-    __slots__ = ("device_id", "firmware_version", "has_bluetooth", "has_wifi", "pio_env", "reboot_count")
-
-    def __init__(
-        self,
-        device_id: bytes = b"",
-        firmware_version: bytes = b"2.7.26.baken",
-        pio_env: bytes = b"baken",
-        reboot_count: int = 0,
-        has_wifi: bool = False,
-        has_bluetooth: bool = False,
-    ) -> None:
-        self.device_id = device_id
-        self.firmware_version = firmware_version
-        self.pio_env = pio_env
-        self.reboot_count = reboot_count
-        self.has_wifi = has_wifi
-        self.has_bluetooth = has_bluetooth
-
-
 def startup(api: "ClientApi", nonce: int) -> "Iterator[bytes]":
     """The messages that answer want_config_id, one FromRadio at a time."""
     node = api.node
@@ -94,7 +71,7 @@ def startup(api: "ClientApi", nonce: int) -> "Iterator[bytes]":
     yield protobuf.encode(FROM_RADIO, {"config_complete_id": nonce})
 
 
-def my_info(node: "MeshNode", device: DeviceInfo) -> dict:
+def my_info(node: "MeshNode", device: "DeviceInfo") -> dict:
     """MyNodeInfo."""
     return {
         "my_node_num": node.config.node_num,
@@ -150,7 +127,7 @@ def node_info(node: "Node", api: "ClientApi") -> dict:
     return info
 
 
-def metadata(node: "MeshNode", device: DeviceInfo) -> dict:
+def metadata(node: "MeshNode", device: "DeviceInfo") -> dict:
     """DeviceMetadata; the excluded modules keep clients from asking for what is not here."""
     return {
         "firmware_version": device.firmware_version,

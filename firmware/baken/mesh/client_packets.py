@@ -2,7 +2,7 @@
 
 from baken.compat import const
 from baken.mesh.events import Received
-from baken.wire import protobuf
+from baken.wire import protobuf, stream
 from baken.wire.messages import FROM_RADIO, LEVEL_INFO, TRANSPORT_LORA, TRANSPORT_MQTT
 
 TYPE_CHECKING = const(False)
@@ -74,12 +74,12 @@ def no_files(xmodem: bytes) -> bytes:
     return protobuf.encode(_XMODEM_PACKET, answer)
 
 
-def numbered(message: bytes, number: int) -> bytes:
-    """A FromRadio with FromRadio.id in front."""
+def line_frame(message: bytes, number: int) -> bytes:
+    """A FromRadio with FromRadio.id in front, framed for the line."""
     out = bytearray((0x08,))
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
     out.extend(message)
-    return bytes(out)
+    return stream.frame(bytes(out))

@@ -336,6 +336,13 @@ class MeshNode:
         """Let the waiting relay of a packet, whose content turned out to be urgent, have this priority."""
         return self.access.hasten(packet_key(sender, packet_id), priority)
 
+    def hold_relay(self, sender: int, packet_id: int, until: int, now: int) -> bool:
+        """Keep a waiting relay back until `until`; any other copy that is heard before cancels it.
+
+        False if none waits.
+        """
+        return self._relay.hold(sender, packet_id, until, now)
+
     # Sending our own
 
     def send(

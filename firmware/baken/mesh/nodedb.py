@@ -287,15 +287,24 @@ class NodeDatabase:
             self._numbers += struct.pack("<I", num)
             return len(self) - 1
         at = -1
-        least = (0, 0)
+        least_named = least_high = least_low = 0
         for position in range(MAX_NODES):
             row = self._rows[position]
             if row[_MARKS_AT] & _OWNERS_MARKS:
                 continue
-            usefulness = (row[14] & _HAS_USER, struct.unpack_from("<i", row, 0)[0])
-            if at < 0 or usefulness < least:
+            # In halves that are small ints: a hundred rows unpacked would be 8 kB of garbage for a new node.
+            named = row[14] & _HAS_USER
+            high = (row[3] ^ 0x80) << 8 | row[2]
+            low = row[1] << 8 | row[0]
+            if (
+                at < 0
+                or named < least_named
+                or (named == least_named and (high < least_high or (high == least_high and low < least_low)))
+            ):
                 at = position
-                least = usefulness
+                least_named = named
+                least_high = high
+                least_low = low
         if at < 0:
             return -1
         struct.pack_into("<I", self._numbers, at * 4, num)

@@ -10,7 +10,7 @@ Keys: OWNER is a User, CHANNELS + index a Channel, CONFIGS + n section n + 1 of 
 n + 1 of ModuleConfig, PLACE a Position.
 """
 
-from baken.compat import const
+from baken.compat import const, unload
 from baken.wire import protobuf
 from baken.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
@@ -183,6 +183,17 @@ class Preferences:
         except OSError:
             return False
         return True
+
+
+def unload_rules() -> None:
+    """Forget the tables and rules of settings: they are needed to change or tell these, not to keep them."""
+    unload(
+        "baken.mesh.admin_setters",
+        "baken.mesh.overlay",
+        "baken.mesh.defaults",
+        "baken.wire.messages_admin",
+        "baken.wire.messages_config",
+    )
 
 
 def _encode(sections):

@@ -211,31 +211,41 @@ class Presence:
         """A packet of this node was read; if we do not know who that is, it will be asked in a while."""
         if self._config.role == ROLE_CLIENT_HIDDEN or self._node.nodes.has_user(num) or num in self._asked:
             return
-        if len(self._unknown) >= MAX_UNKNOWN or num in [entry[0] for entry in self._unknown]:
+        for entry in self._unknown:
+            if entry[0] == num:
+                return
+        if len(self._unknown) >= MAX_UNKNOWN:
             return
         self._unknown.append([num, channel, now + _ASK_AFTER_MS + self._rand(_SPREAD_MS)])
 
     def _ask(self, now: int) -> None:
         """Ask one node who it is; the others wait, for one question in ten minutes is enough."""
-        for entry in list(self._unknown):
+        at = 0
+        while at < len(self._unknown):
+            entry = self._unknown[at]
+            at += 1
             num, channel, due = entry
+            if now < due:
+                continue
             if self._node.nodes.has_user(num):
-                self._unknown.remove(entry)
-            elif now >= due:
-                told_at = self._told_at
-                pause_ms = self._scaled(_PAUSE_MS, now)
-                if told_at is not None and now - told_at < pause_ms:
-                    entry[2] = told_at + pause_ms
-                elif not self._node.access.allows_own_news(now):
-                    entry[2] = now + _RETRY_MS
-                else:
-                    self._unknown.remove(entry)
-                    self._asked.append(num)
-                    if len(self._asked) > MAX_ASKED:
-                        self._asked.pop(0)
-                    self._told_at = now
-                    own = protobuf.encode(USER, self._config.user())
-                    self._send(NODEINFO_APP, own, now, to=num, channel=channel, want_response=True)
+                at -= 1
+                self._unknown.pop(at)
+                continue
+            told_at = self._told_at
+            pause_ms = self._scaled(_PAUSE_MS, now)
+            if told_at is not None and now - told_at < pause_ms:
+                entry[2] = told_at + pause_ms
+            elif not self._node.access.allows_own_news(now):
+                entry[2] = now + _RETRY_MS
+            else:
+                at -= 1
+                self._unknown.pop(at)
+                self._asked.append(num)
+                if len(self._asked) > MAX_ASKED:
+                    self._asked.pop(0)
+                self._told_at = now
+                own = protobuf.encode(USER, self._config.user())
+                self._send(NODEINFO_APP, own, now, to=num, channel=channel, want_response=True)
 
     # Answers
 

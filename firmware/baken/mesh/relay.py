@@ -139,7 +139,7 @@ class Relay:
             history.raise_hop_limit(at, packet.hop_limit)
         if waiting is None:
             return
-        if packet.hop_limit - 1 > waiting.frame[FLAGS_AT] & _HOPS_MASK:
+        if packet.hop_limit - 1 > waiting.frame[FLAGS_AT] & _HOPS_MASK and not waiting.not_before:
             # This copy reaches farther than the one that waits, so it takes its place.
             if waiting is not self._access.offered:
                 self._remove(waiting)
@@ -160,6 +160,15 @@ class Relay:
         if self._access.remove(key) is None:
             return False
         self._count("relay-dropped")
+        return True
+
+    def hold(self, sender: int, packet_id: int, until: int, now: int) -> bool:
+        """See `MeshNode.hold_relay`."""
+        waiting = self._access.queue.find(packet_key(sender, packet_id))
+        if waiting is None or waiting.own or waiting is self._access.offered:
+            return False
+        waiting.not_before = until
+        self._access.restart_timer(now)
         return True
 
     def overhear_answer(self, asker: int, request_id: int) -> None:
@@ -242,7 +251,7 @@ class Relay:
     ) -> "Queued | None":
         copy[RELAY_AT] = self._low_byte
         item = Queued(bytes(copy), packet_id, priority, snr_db)
-        if item.to == BROADCAST and copy[FLAGS_AT] & _WANT_ACK:
+        if copy[FLAGS_AT] & _WANT_ACK and item.to == BROADCAST:
             copy[FLAGS_AT] &= ~_WANT_ACK
             item = Queued(bytes(copy), packet_id, priority, snr_db)
         return item if self._access.put(item, now) else None

@@ -56,6 +56,8 @@ class Retries:
 
     def extend(self, airtime_ms: int) -> None:
         """The channel was taken by another frame: all clocks get that much more."""
+        if not self._pending:
+            return  # as for nearly every frame; a loop would make an object even then
         for pending in self._pending.values():
             if pending.deadline is not None:
                 pending.deadline += airtime_ms
@@ -63,6 +65,8 @@ class Retries:
     def deadline(self) -> "int | None":
         """When `next_due` has something."""
         first = None
+        if not self._pending:
+            return first
         for pending in self._pending.values():
             if pending.deadline is not None and (first is None or pending.deadline < first):
                 first = pending.deadline
@@ -73,6 +77,8 @@ class Retries:
 
         The last send of a packet that names a next hop names none any more.
         """
+        if not self._pending:
+            return None
         for key, pending in self._pending.items():
             if pending.deadline is not None and pending.deadline <= now:
                 if pending.sends_left <= 0:

@@ -14,6 +14,7 @@ again.
 """
 
 from baken.compat import const
+from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.pulses import PulseFeed, PulseRounds
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
@@ -35,7 +36,7 @@ from baken.wire.records import (
 )
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
-SERVE_BATCH = const(4)  # records served for one digest
+SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 STATUS_REPEATS = const(2)  # of an own STATUS, while no neighbour is heard sending it on
 WINDOW_IMINS = const(8)  # shortest intervals in a window of the pulses
@@ -45,6 +46,8 @@ _URGENT = (b"F", b"I")  # priorities of a STATUS that is flooded
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
+_NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
+RELAY_FRAMES = const(8)  # airtimes within which the nodes around a sender relay a record
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 SERVE_HOP_START = const(
@@ -99,6 +102,16 @@ class Refused(Record):
         self.cause = cause
 
 
+class HoldBack(Record):
+    """Relay the packet that brought this not before `until` (ms), and not at all if another copy is heard."""
+
+    __slots__ = ("packet", "until")
+
+    def __init__(self, packet, until):
+        self.packet = packet
+        self.until = until
+
+
 class Learned(Record):
     """A record is new here; `packet`: what brought it from the air, None for our own and the cable."""
 
@@ -129,7 +142,7 @@ def settings_for(airtime_ms, flood_hops, is_bridge=False):
     docs/protocol.md.
     """
     digest_ms = airtime_ms(_DIGEST_FRAME)
-    return GossipSettings(60 * digest_ms, 1920 * digest_ms, 0 if is_bridge else 2, flood_hops=flood_hops)
+    return GossipSettings(60 * digest_ms, 2160 * digest_ms, 0 if is_bridge else 2, flood_hops=flood_hops)
 
 
 class Gossip:
@@ -144,11 +157,14 @@ class Gossip:
         self._airtime_ms = airtime_ms
         self._rand = rand
         self._trickle = Trickle(settings.imin_ms, settings.imax_ms, settings.k, rand, now, settings.growth)
+        self._trickle.hurry(now)  # who was off has missed things
         self._events = []
         self._scheduled = {}  # record id -> due ms
         self._floods = []  # record ids waiting to be flooded, most urgent first
         self._flood_at = now
         self._served = {}  # record id -> (last ms, times)
+        self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
+        self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
         self._tally_said = None  # checksum at which we last said our tally, and when
         self._statuses_at = None  # when to say the tally of statuses
@@ -171,6 +187,7 @@ class Gossip:
             self.settings = settings
             self._rounds.window_ms = WINDOW_IMINS * settings.imin_ms
             self._rounds.is_bridge = settings.k == 0
+            self._lonely.configure(settings.imin_ms, settings.imax_ms)
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
             )
@@ -179,6 +196,7 @@ class Gossip:
 
     def publish(self, raw, unix_s, now):
         """A record made here or brought over a cable: keep it and flood it. Gives the replica's Outcome."""
+        self._clock = (unix_s, now)
         outcome = self.replica.receive_record(raw, unix_s)
         if outcome.state == NEW:
             self._learn(outcome.record_id, raw)
@@ -200,6 +218,7 @@ class Gossip:
                 return
         else:
             self._trickle.reset(now)
+            self._lonely.learned(now)
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -210,19 +229,20 @@ class Gossip:
     def receive(self, payload, packet, margin_db, unix_s, now):
         """A PRIVATE_APP payload from the air.
 
-        `packet`: whatever the mesh knows it by, with `hop_limit` and `hop_start`; it comes back in Refresh
-        and Refused. `margin_db`: how far above the receiver's limit it was heard.
+        `packet`: whatever the mesh knows it by, with `sender`, `hop_limit` and `hop_start`; it comes back in
+        Refresh, HoldBack and Refused. `margin_db`: how far above the receiver's limit it was heard.
         """
         kind = message_kind(payload)
+        self._clock = (unix_s, now)
         try:
             if kind == DIGEST:
-                self._receive_digest(wire.decode_digest(payload), margin_db, unix_s, now)
+                self._receive_digest(packet.sender, wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
             elif kind == PULSES:
                 self._receive_pulses(pulse_wire.decode(payload), margin_db, now)
             else:
-                self._receive_record(payload, packet, unix_s, now)
+                self._receive_record(payload, packet, margin_db, unix_s, now)
         except RemoteProtocolError as error:
             self._count(error.cause)
             self._events.append(Refused(packet, error.cause))
@@ -234,7 +254,7 @@ class Gossip:
         if self._feed.has_news():
             return 0
         due = self._trickle.deadline()
-        for at in (self._tally_at, self._statuses_at, self._rounds.deadline()):
+        for at in (self._tally_at, self._statuses_at, self._lonely.deadline(), self._rounds.deadline()):
             if at is not None:
                 due = min(due, at)
         if self._floods:
@@ -247,8 +267,13 @@ class Gossip:
         """Send, Refresh, Withdraw, Refused, Learned or None."""
         if self._events:
             return self._events.pop(0)
-        if self._trickle.deadline() <= now and self._trickle.poll(now):
-            return Send(wire.encode_digest(self.replica.digest()), 0, SERVE_HOP_START)
+        if self._trickle.deadline() <= now:
+            is_lonely = self._lonely.is_lonely(now)
+            self._trickle.k = 0 if is_lonely else self.settings.k
+            if self._trickle.poll(now):
+                digest = self.replica.digest()
+                digest.lonely = is_lonely
+                return Send(wire.encode_digest(digest), 0, SERVE_HOP_START)
         if self._floods and self._flood_at <= now:
             return self._flood(now)
         if self._tally_at is not None and self._tally_at <= now:
@@ -263,6 +288,7 @@ class Gossip:
         pulses = self._rounds.poll(now)
         if pulses is not None:
             return Send(pulses, 0, SERVE_HOP_START)
+        self._look_after_lonely(now)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
@@ -275,7 +301,7 @@ class Gossip:
 
     # --- records
 
-    def _receive_record(self, payload, packet, unix_s, now):
+    def _receive_record(self, payload, packet, margin_db, unix_s, now):
         outcome = self.replica.receive_record(payload, unix_s)
         if outcome.state == REFUSED:
             self._events.append(Refused(packet, outcome.cause))
@@ -285,35 +311,33 @@ class Gossip:
         if self._scheduled.pop(record_id, None) is None:
             self._events.append(Withdraw(record_id))
         if outcome.state != NEW:
+            if packet.hop_start <= SERVE_HOP_START and self._may_serve(record_id, now):
+                self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
+        airtime = self._airtime(payload)
+        wait = self._rand(4 * airtime) + airtime
         if record_id[0] == STATUS:
-            self._learn_status(record_id, packet, now)
-            self._learn(record_id, payload, packet)
-            return
-        self._trickle.reset(now)
-        if packet.hop_limit == 0:
-            if packet.hop_start > SERVE_HOP_START:
-                self._events.append(
-                    Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
-                )
-            else:
-                self._schedule(
-                    record_id, now + self._rand(4 * self._airtime(payload)) + self._airtime(payload)
-                )
+            self._learn_status(record_id[1], now)
+            wait = self._rand(self._rounds.window_ms // _LEISURE)
+        else:
+            self._trickle.reset(now)
+            self._lonely.learned(now)
+        if packet.hop_limit == 0 and packet.hop_start <= SERVE_HOP_START:
+            self._schedule(record_id, now + wait)
+        else:
+            if packet.hop_limit == 0:
+                hops = self.settings.flood_hops
+                self._events.append(Refresh(packet, record_id, hops - 1, hops))
+            if self.settings.k:
+                self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
-    def _learn_status(self, record_id, packet, now):
-        self._rounds.answered(record_id[1])
+    def _learn_status(self, point, now):
+        self._rounds.answered(point)
         if len(self.replica.statuses) > self._points_known:
             self._points_known = len(self.replica.statuses)
             self._statuses_pause = self.settings.imin_ms  # a tally brings us much that is new
             self._statuses_after = min(self._statuses_after, now + self._statuses_pause)
-        if packet.hop_limit == 0:
-            if packet.hop_start > SERVE_HOP_START:
-                hops = self.settings.flood_hops
-                self._events.append(Refresh(packet, record_id, hops - 1, hops))
-            else:
-                self._schedule(record_id, now + self._rand(self._rounds.window_ms // _LEISURE))
 
     def _is_leisurely(self, point):
         told = self.replica.statuses.get(point)
@@ -326,6 +350,14 @@ class Gossip:
             self._repeats[record_id] = left - 1
             wait = self._rounds.window_ms * 2 // _LEISURE
             self._schedule(record_id, now + wait + self._rand(wait))
+
+    def _relay_delay(self, airtime, margin_db):
+        """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
+        scale is the time of a frame, or many would have begun before the first could be heard.
+        """
+        strength = min(max(int(margin_db), 0), _NEAR_DB)
+        longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
+        return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
 
     def _flood(self, now):
         record_id = min(self._floods, key=self._urgency)
@@ -359,11 +391,12 @@ class Gossip:
 
     # --- repair
 
-    def _receive_digest(self, peer, margin_db, unix_s, now):
+    def _receive_digest(self, sender, peer, margin_db, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)
+        self._lonely.heard(sender, peer, bool(missing), now)
         richer = self.replica.lacks(peer)
         if richer:
-            self._trickle.reset(now)
+            self._trickle.hurry(now)
         if missing:
             self._serve(
                 [record_id for record_id in missing if self._may_serve(record_id, now)], margin_db, now
@@ -401,6 +434,15 @@ class Gossip:
         if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
             self._tally_at = now + self._rand(4 * self._airtime_ms(128))
 
+    def _look_after_lonely(self, now):
+        """Serve again what neighbours that hear little have not told to have."""
+        while (digest := self._lonely.next_due(now)) is not None:
+            unix_s, told_at = self._clock
+            if unix_s is not None:
+                unix_s += (now - told_at) // 1000
+            missing = self.replica.missing_at(digest, unix_s)
+            self._serve([entry for entry in missing if self._may_serve(entry, now)], _MIDDLING_DB, now)
+
     def _serve(self, record_ids, margin_db, now):
         """Schedule up to SERVE_BATCH records; a good link answers earlier, the holder of fresh news later."""
         queued = 0
@@ -412,7 +454,7 @@ class Gossip:
                 continue
             airtime = self._airtime(self.replica.get(record_id))
             weakness = min(max(_STRONG_DB - int(margin_db), 0), _STRONG_DB)
-            delay = self._rand(4 * airtime) + 2 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
+            delay = self._rand(8 * airtime) + 4 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
             self._schedule(record_id, now + delay)
             queued += 1
 
@@ -427,13 +469,14 @@ class Gossip:
         time.
         """
         last = self._served.get(record_id)
-        if last is None or now - last[0] > self.settings.imax_ms:
+        if last is None:
             return True
-        return now - last[0] >= self.settings.imin_ms // 4 << min(last[1], 8)
+        pause = min(self.settings.imin_ms // 4 << min(last[1], 8), self.settings.imax_ms)
+        return now - last[0] >= pause
 
     def _remember_served(self, record_id, now):
         last = self._served.pop(record_id, None)
-        times = last[1] + 1 if last and now - last[0] <= self.settings.imax_ms else 0
+        times = last[1] + 1 if last and now - last[0] <= 2 * self.settings.imax_ms else 0
         while len(self._served) >= SERVED_MEMORY:
             del self._served[min(self._served, key=lambda old: self._served[old][0])]
         self._served[record_id] = (now, times)

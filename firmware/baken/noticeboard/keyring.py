@@ -78,7 +78,7 @@ class Keyring:
     def _work_out(self):
         old = self._provisioned
         authorities = dict(old.authorities)
-        points = dict(old.points)
+        points = old.points.copy()
         for seq in self.numbers():
             change, _ = self._amendments[seq]
             entries = authorities if change.action in _OF_AUTHORITIES else points
@@ -87,7 +87,7 @@ class Keyring:
             else:
                 entries[change.number] = change.entry
         self.trust = TrustList(
-            old.serial, old.root_public, old.region, old.areas, authorities.values(), points.values()
+            old.serial, old.root_public, old.region, old.areas, authorities.values(), points
         )
 
 

@@ -107,14 +107,18 @@ class Replica:
             header = decode_header(raw)
             raw = bytes(raw)
             if header.kind == BULLETIN:
-                return self._receive_bulletin(header, raw, unix_s)
-            if header.kind == REPORT or header.kind == ANSWER:
-                return self._receive_letter(header, raw, unix_s)
-            if header.kind == TRUST:
-                return self._receive_amendment(header, raw)
-            return self._receive_register(header, raw, unix_s)
+                outcome = self._receive_bulletin(header, raw, unix_s)
+            elif header.kind == REPORT or header.kind == ANSWER:
+                outcome = self._receive_letter(header, raw, unix_s)
+            elif header.kind == TRUST:
+                outcome = self._receive_amendment(header, raw)
+            else:
+                outcome = self._receive_register(header, raw, unix_s)
         except RemoteProtocolError as error:
             return self._refuse(error.cause)
+        if outcome.state == NEW:
+            self._store.commit(self.records)
+        return outcome
 
     def expire(self, unix_s):
         """Forget what is no longer needed at `unix_s`; the ids of the records that went."""
@@ -122,6 +126,8 @@ class Replica:
         for number, authority in self.trust.authorities.items():
             if authority.expires_s and unix_s >= authority.expires_s:
                 gone += self._forget_origin(AUTHORITY_KINDS, number, None)
+        if gone:
+            self._store.commit(self.records)
         return gone
 
     def next_expiry_s(self):
@@ -428,8 +434,7 @@ class Replica:
             authority = self.trust.authorities.get(origin)
             return authority.public if authority else None
         if role in POINT_KINDS:
-            point = self.trust.points.get(origin)
-            return point.signing_public if point else None
+            return self.trust.points.signing_public(origin)
         return self.trust.root_public if role in ROOT_KINDS and origin == amendment.ROOT_ORIGIN else None
 
     def _check_key(self, header, raw, unix_s):
@@ -470,6 +475,7 @@ class Replica:
                 self._load_record(decode_header(raw), raw)
             except RemoteProtocolError as error:
                 self._refuse("stored-" + error.cause)
+        self._store.commit(self.records)
 
     def _load_record(self, header, raw):
         kind = header.kind

@@ -4,8 +4,11 @@ A store keeps two things:
 - records: whole raw records under their id (kind, origin, seq, part);
 - values: small named byte strings (counters, marks), names of at most 24 ASCII letters.
 
-Each call is atomic and durable when it returns: after a power cut a store holds the state before the call or
-after it. `baken.device.flash` keeps one on a node's flash, `baken_gateway.store` one in SQLite.
+A value is durable when `set` returns. What was put and removed is durable when `commit` returns, at the
+latest: after a power cut a store holds the records as of one commit or the next, never some of both, and a
+value as before its `set` or after. A node's store lets records wait that others say again within the hour.
+`baken.device.flash` keeps one on a node's flash, `baken_gateway.store` one in SQLite, where every call is
+durable by itself.
 """
 
 from baken.wire.records import decode_header
@@ -29,6 +32,12 @@ class MemoryStore:
     def remove(self, record_id):
         """Forget a record; nothing happens when there is none."""
         self._records.pop(record_id, None)
+
+    def commit(self, held):
+        """What was put and removed since the last commit belongs together and shall last.
+
+        `held()` gives every raw record that its user holds, for a store that writes itself anew at times.
+        """
 
     def get(self, name):
         """The value `name` as bytes, or None."""

@@ -8,14 +8,15 @@ is found out.
 from baken.compat import const
 
 BOUNDED_SILENCE = const(2)
+HURRY = const(4)  # who lacks something asks within this part of the shortest interval
 
 
 class Trickle:
     """One timer. `imin_ms`, `imax_ms`: shortest and longest interval; `k`: redundancy constant, 0 = never
     suppressed.
 
-    Drive it with `poll(now)`, true when the message is due; `heard_consistent()` and `reset(now)` report
-    what was heard. `rand(n)` gives an int in [0, n).
+    Drive it with `poll(now)`, true when the message is due; `heard_consistent()`, `reset(now)` and
+    `hurry(now)` report what was heard. `rand(n)` gives an int in [0, n).
     """
 
     __slots__ = (
@@ -23,6 +24,7 @@ class Trickle:
         "_fire",
         "_fired",
         "_heard",
+        "_hurried_at",
         "_interval",
         "_rand",
         "_silent",
@@ -39,6 +41,7 @@ class Trickle:
         self.growth = growth
         self._rand = rand
         self._silent = 0
+        self._hurried_at = None
         self._begin(imin_ms, now)
 
     @property
@@ -54,11 +57,15 @@ class Trickle:
         self._heard += 1
 
     def reset(self, now):
-        """Something is new or missing: speak soon. Nothing changes when the interval is already the
-        shortest.
-        """
-        if self._interval > self.imin_ms:
+        """Something is new: speak soon. Nothing changes when the interval is already the shortest."""
+        if self._interval != self.imin_ms:
             self._begin(self.imin_ms, now)
+
+    def hurry(self, now):
+        """A neighbour has what we lack: ask at once, but not again within the shortest interval."""
+        if self._hurried_at is None or now - self._hurried_at >= self.imin_ms:
+            self._hurried_at = now
+            self._begin(self.imin_ms // HURRY, now)
 
     def poll(self, now):
         """True when the message is to be sent now; call whenever `deadline` has passed."""

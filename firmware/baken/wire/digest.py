@@ -7,7 +7,7 @@ DIGEST, one frame, hop limit 0:
     0      1    version and kind DIGEST
     1      4    checksum of the sorted TALLY entries (kind u8 | origin u16 | sequence u24): the high 20 bits
                 of the CRC-32 of all but STATUS, the low 12 bits of that of STATUS
-    5      1    number of entries that follow
+    5      1    bit 7: the sender hears few neighbours; bits 6-0: number of entries that follow
     6      ...  per entry: authority u16 | newest sequence held u24 | heartbeat u24 | size of mask u8 (0 to 8)
                 | mask; bit i (from the least significant bit of the first byte) stands for sequence
                 newest - i: that bulletin is held whole and is neither expired nor retired
@@ -39,6 +39,7 @@ WINDOW = const(64)  # sequence numbers that the mask of one entry can cover
 MAX_ENTRIES = const(16)
 MAX_PARTIAL = const(16)
 MAX_TALLY_PAGES = const(16)
+_LONELY = const(0x80)
 _ENTRY_HEAD = const(9)
 _PARTIAL_SIZE = const(6)
 _GROUP_HEAD = const(2)
@@ -48,12 +49,14 @@ _STATUS_BITS = const(0xFFF)
 
 class Digest(Record):
     """`tally_crc`: int; `held`: {authority: set of sequence numbers}; `partial`: {(authority, seq): mask
-    of parts}; `beats`: {authority: number of its newest HEARTBEAT}.
+    of parts}; `beats`: {authority: number of its newest HEARTBEAT}; `lonely`: the sender hears few
+    neighbours, so what it lacks is served to it more than once.
     """
 
-    __slots__ = ("beats", "held", "partial", "tally_crc")
+    __slots__ = ("beats", "held", "lonely", "partial", "tally_crc")
 
-    def __init__(self, tally_crc, held, partial, beats=None):
+    def __init__(self, tally_crc, held, partial, beats=None, lonely=False):
+        self.lonely = lonely
         self.tally_crc = tally_crc
         self.held = held
         self.partial = partial
@@ -111,6 +114,8 @@ def encode_digest(digest):
             break
         out += _entry_bytes(authority, seq)
         out.append(digest.partial[(authority, seq)])
+    if digest.lonely:
+        out[5] |= _LONELY
     return bytes(out)
 
 
@@ -120,12 +125,13 @@ def decode_digest(data):
         raise RemoteProtocolError(
             "digest is %d bytes, allowed 6 to %d" % (len(data), MAX_PAYLOAD), "digest-size"
         )
-    if data[5] > MAX_ENTRIES:
-        raise RemoteProtocolError("digest has %d entries, limit %d" % (data[5], MAX_ENTRIES), "digest-size")
+    count = data[5] & ~_LONELY
+    if count > MAX_ENTRIES:
+        raise RemoteProtocolError("digest has %d entries, limit %d" % (count, MAX_ENTRIES), "digest-size")
     held = {}
     beats = {}
     at = 6
-    for _ in range(data[5]):
+    for _ in range(count):
         if at + _ENTRY_HEAD > len(data):
             raise RemoteProtocolError("digest ends inside an entry", "digest-short")
         mask_size = data[at + 8]
@@ -149,7 +155,7 @@ def decode_digest(data):
     partial = {}
     for at in range(at, len(data), _PARTIAL_SIZE):
         partial[_entry_at(data, at)] = data[at + 5]
-    return Digest(int.from_bytes(data[1:5], "big"), held, partial, beats)
+    return Digest(int.from_bytes(data[1:5], "big"), held, partial, beats, data[5] >= _LONELY)
 
 
 def encode_tally(entries, statuses=True, letters=True):

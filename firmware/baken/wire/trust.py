@@ -65,9 +65,70 @@ class Point(Record):
         return self._signing_public
 
 
+class Points:
+    """The points of a region, to read and change like a dictionary: {number: Point}.
+
+    What was read from a list is kept as its bytes and becomes a Point when it is asked for: that takes a
+    third of the memory.
+    """
+
+    def __init__(self, held):
+        self._held = held  # number -> Point, or its bytes in a trust list
+        self._signing = {}  # number -> signing key, of those that were heard
+
+    def __len__(self):
+        return len(self._held)
+
+    def __iter__(self):
+        return iter(self._held)
+
+    def __contains__(self, number):
+        return number in self._held
+
+    def __getitem__(self, number):
+        held = self._held[number]
+        return held if isinstance(held, Point) else _Reader(held, 0, len(held)).point()
+
+    def __setitem__(self, number, point):
+        self.pop(number)
+        self._held[number] = point
+
+    def __eq__(self, other):
+        return len(self) == len(other) and not [1 for number in self if self[number] != other.get(number)]
+
+    def get(self, number, default=None):
+        """The Point, or `default`."""
+        return self[number] if number in self._held else default
+
+    def signing_public(self, number):
+        """The Point's `signing_public`, worked out once; None for an unknown one."""
+        if number not in self._signing and number in self._held:
+            self._signing[number] = self[number].signing_public
+        return self._signing.get(number)
+
+    def pop(self, number, default=None):
+        """Take a point out."""
+        self._signing.pop(number, None)
+        point = self.get(number, default)
+        self._held.pop(number, None)
+        return point
+
+    def keys(self):
+        return self._held.keys()
+
+    def values(self):
+        return [self[number] for number in self._held]
+
+    def items(self):
+        return [(number, self[number]) for number in self._held]
+
+    def copy(self):
+        return Points(dict(self._held))
+
+
 class TrustList(Record):
     """Who may speak in a region; `areas` is a list of (code, name), `authorities` and `points` map number
-    to entry.
+    to entry (see `Points`).
     """
 
     __slots__ = ("areas", "authorities", "points", "region", "root_public", "serial", "tag")
@@ -78,7 +139,9 @@ class TrustList(Record):
         self.region = region
         self.areas = areas
         self.authorities = {entry.number: entry for entry in authorities}
-        self.points = {entry.number: entry for entry in points}
+        if not isinstance(points, Points):
+            points = Points({entry.number: entry for entry in points})
+        self.points = points
         self.tag = region_tag(root_public)
 
     def point_by_code(self, code):
@@ -146,18 +209,20 @@ def decode(data, root_public=None):
     authorities = []
     for _ in range(reader.count(1, MAX_AUTHORITIES)):
         authorities.append(Authority(reader.number(2), reader.take(32), reader.text()))
-    points = []
+    points = {}
     for _ in range(reader.count(2, MAX_POINTS)):
-        number, area, node_num = reader.number(2), reader.number(1), reader.number(4)
-        public, code = reader.take(32), reader.text()
-        points.append(Point(number, code, reader.text(), None if area == NO_AREA else area, node_num, public))
-    if [entry for entry in authorities + points if entry.number == 0]:
+        start = reader.at
+        point = reader.point()
+        if point.area is not None and point.area >= len(areas):
+            raise RemoteProtocolError(
+                "a point lies in an area beyond the %d listed" % len(areas), "trust-area"
+            )
+        points[point.number] = bytes(data[start : reader.at])
+    if 0 in points or [entry for entry in authorities if entry.number == 0]:
         raise RemoteProtocolError("numbers of authorities and points start at 1", "trust-number")
-    if [point for point in points if point.area is not None and point.area >= len(areas)]:
-        raise RemoteProtocolError("a point lies in an area beyond the %d listed" % len(areas), "trust-area")
     if reader.at != body_end:
         raise RemoteProtocolError("trust list has %d bytes too many" % (body_end - reader.at), "trust-size")
-    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, points)
+    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, Points(points))
 
 
 class _Reader:
@@ -183,6 +248,11 @@ class _Reader:
 
     def text(self):
         return self.take(self.number(1))
+
+    def point(self):
+        number, area, node_num = self.number(2), self.number(1), self.number(4)
+        public, code = self.take(32), self.text()
+        return Point(number, code, self.text(), None if area == NO_AREA else area, node_num, public)
 
 
 def _put(out, value, size):

@@ -23,11 +23,11 @@ from pathlib import Path
 
 from baken.compat import crc32
 from baken.crypto.signing import AuthorityKey, PointKey
+from baken.device.flash import FlashStore
 from baken.mesh.nodedb import SHORT_NAME_SIZE
 from baken.wire import amendment, modem, trust
 from baken.wire.channel import MAX_NAME
 from baken.wire.errors import ProtocolError
-from baken.wire.records import TRUST
 from baken_gateway.region import (
     AMENDMENTS,
     CRISIS_ROOM_KIND,
@@ -157,10 +157,11 @@ def provision(folder: Path, code: str, out: Path, extra: Mapping[str, object] | 
     out.chmod(0o700)
     path = out / "node.json"
     write_file(out / "trust.bin", read_file(folder / "trust.bin"))
-    records = out / "board" / "records"
-    for raw in region.amendments:
-        records.mkdir(parents=True, exist_ok=True)
-        write_file(records / f"{TRUST}-{amendment.ROOT_ORIGIN}-{amendment.decode(raw).seq}-0", raw)
+    if region.amendments:
+        store = FlashStore(str(out / "board"), point.number)
+        for raw in region.amendments:
+            store.put(raw)
+        store.save(store.load)
     write_file(path, json.dumps(node, indent=1, ensure_ascii=False).encode() + b"\n", secret=True)
     return path
 

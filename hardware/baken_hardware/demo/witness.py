@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from baken.device.flash import read_log
 from baken.wire.records import STATUS
 from baken_hardware.demo.scenario import Bulletin, Letter
 from baken_hardware.virtual.reader import Reader
@@ -214,10 +215,7 @@ class NodeLog:
 
 def held_on_flash(flash: Path) -> set[RecordId]:
     """Ids of the records that lie on a node's flash."""
-    folder = flash / "board" / "records"
-    if not folder.is_dir():
-        return set()
-    return {tuple(int(n) for n in path.name.split("-")) for path in folder.iterdir() if path.name[0] != "~"}  # type: ignore[misc]
+    return set(read_log(str(flash / "board"))) if (flash / "board" / "log").exists() else set()
 
 
 def _joined(lines: list) -> str:

@@ -2,8 +2,8 @@
 
 The node writes `cut <n> <step>` and waits for its power to be taken away.
 
-Steps are what a power cut can fall between: opening a file, each half of its bytes, closing it, renaming it,
-removing one. Only records and values count, not the room set aside for them.
+Steps are what a power cut can fall between: opening a file to write or to append, each half of its bytes,
+closing it, renaming it, removing one. Only records and values count, not the room set aside for them.
 """
 
 import os
@@ -52,6 +52,7 @@ class CutOs:
     listdir = os.listdir
     mkdir = os.mkdir
     stat = os.stat
+    statvfs = os.statvfs
 
     @staticmethod
     def rename(old, new):
@@ -67,7 +68,7 @@ class CutOs:
 
 
 def cut_open(name, mode="r"):
-    if "w" not in mode or name.endswith("/reserve"):
+    if mode == "rb" or name.endswith("/reserve"):
         return open(name, mode)
     step("open")
     return CutFile(open(name, mode))

@@ -8,10 +8,16 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, frames, heap, mixed
+from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, flash, frames, heap, mesh, mixed
 from baken_hardware.virtual.interpreter import InterpreterError
 
-MEASURES: dict[str, Measure] = {"frames": frames.rows, "heap": heap.rows, "mixed": mixed.rows}
+MEASURES: dict[str, Measure] = {
+    "flash": flash.rows,
+    "frames": frames.rows,
+    "heap": heap.rows,
+    "mesh": mesh.rows,
+    "mixed": mixed.rows,
+}
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 
 
@@ -45,7 +51,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `measure` to `baken-bench`."""
     parser = commands.add_parser(
         "measure",
-        help="run benchmarks: speed and memory of the node",
+        help="run benchmarks: speed, memory and flash wear of the node",
         description="Runs the benchmarks, tells progress on standard error, prints a table and writes it as "
         "JSON: a list of objects with measure, scenario, value, unit, required, aim and better (lower or "
         "higher). Ends with 1 when something is not as required.",

@@ -135,6 +135,8 @@ class Station:
                 self.queued[event.record_id] = packet_id
         elif isinstance(event, gossip.Refresh):
             self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
+        elif isinstance(event, gossip.HoldBack):
+            self.mesh.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
         elif isinstance(event, gossip.Withdraw):
             packet_id = self.queued.pop(event.record_id, None)
             if packet_id is not None:

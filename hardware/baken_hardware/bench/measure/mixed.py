@@ -108,8 +108,8 @@ def rows(options: Options, say: Say) -> list[Row]:
     return [row for fleet in FLEETS for row in rows_of(fleet, tallies, not options.quick)]
 
 
-def rows_of(fleet: Fleet, tallies: Mapping[str, Tally], judge_nodes: bool = True) -> list[Row]:
-    """Its figures; `judge_nodes`: there are runs enough to ask something of the node that lost most."""
+def rows_of(fleet: Fleet, tallies: Mapping[str, Tally], judge: bool = True) -> list[Row]:
+    """Its figures; `judge`: there are runs enough to tell a difference from chance."""
     tally, before = tallies[fleet.name], tallies[STOCK.name]
     scenario = f"model, {NODES} nodes, {fleet.name}"
     airtime = 100 * tally.airtime_ms / tally.played_ms
@@ -122,8 +122,8 @@ def rows_of(fleet: Fleet, tallies: Mapping[str, Tally], judge_nodes: bool = True
     ratio = round(tally.delivery / before.delivery, 4)
     worst = round(tally.worst_loss(before), 1)
     chance = round(tallies[AGAIN.name].worst_loss(before), 1)
-    required = None if fleet == AGAIN else 1 - NOISE
-    limit = None if fleet == AGAIN or not judge_nodes else chance + NOISE_POINTS
+    judge = judge and fleet != AGAIN
+    required, limit = (1 - NOISE, chance + NOISE_POINTS) if judge else (None, None)
     found += [
         Row("mixed: texts, of stock alone", scenario, ratio, "ratio", HIGHER, required, 1.0),
         Row("mixed: node that lost most", scenario, worst, "points", LOWER, limit, chance),
