@@ -76,9 +76,10 @@ class CutStore(FlashStore):
     """A FlashStore on the live flash, of which every call that writes is played again with power cuts."""
 
     def __init__(self, path, device, shard):
-        self._shard = None
-        FlashStore.__init__(self, path, OWN_POINT)
+        self._is_live = False
         self._shard = shard
+        FlashStore.__init__(self, path, OWN_POINT)
+        self._is_live = True
         self._device = device
         self._durable = set()
 
@@ -96,7 +97,7 @@ class CutStore(FlashStore):
         self._cut(lambda: FlashStore.set(self, name, value), None, then)
 
     def _cut(self, write, held, then=None):
-        if self._shard is None:
+        if not self._is_live:
             return write()
         device = self._device
         base = list(device.blocks)
