@@ -8,7 +8,18 @@ import json
 import sys
 from pathlib import Path
 
-from baken_hardware.bench.measure import Measure, MeasureError, Options, Row, flash, frames, heap, mesh, mixed
+from baken_hardware.bench.measure import (
+    Measure,
+    MeasureError,
+    Options,
+    Row,
+    flash,
+    frames,
+    heap,
+    mesh,
+    mixed,
+    statuses,
+)
 from baken_hardware.virtual.interpreter import InterpreterError
 
 MEASURES: dict[str, Measure] = {
@@ -17,6 +28,7 @@ MEASURES: dict[str, Measure] = {
     "heap": heap.rows,
     "mesh": mesh.rows,
     "mixed": mixed.rows,
+    "statuses": statuses.rows,
 }
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 
