@@ -104,7 +104,7 @@ class Reporter:
         seq = None
         if unix_s is not None and is_trusted(self._settings, self._replica):
             seq = self._next_number()
-        if seq is None:
+        if unix_s is None or seq is None:
             self._due = now + _RETRY_MS
             return None
         new = self._content()
