@@ -3,7 +3,6 @@ runtimes.
 """
 
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, bulletin, heartbeat, status
 from baken.wire.trust import Authority, Point, TrustList
@@ -75,6 +74,10 @@ def amend(seq, action, number, entry=None, key=ROOT):
 
 def fresh(store=None):
     """A replica of the region."""
+    # Not above: with the wire's modules still to be loaded below it, the chain of imports is too deep for the
+    # stack of a 32-bit MicroPython.
+    from baken.noticeboard.replica import Replica
+
     return Replica(TRUST, store or MemoryStore())
 
 

@@ -28,7 +28,7 @@ from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
 from baken.noticeboard import gossip
 from baken.noticeboard.keyring import MAX_AMENDMENTS
-from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS_OF_POINT
+from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS, MAX_REPORTS_OF_POINT, Letters
 from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore
@@ -154,6 +154,27 @@ def test_one_point_cannot_take_all_places_for_reports():
     outcomes = take(replica, *[report_record(1, seq) for seq in range(1, MAX_REPORTS_OF_POINT + 2)])
     assert outcomes == [NEW] * MAX_REPORTS_OF_POINT + [REFUSED] and replica.counters == {"full": 1}
     assert take(replica, report_record(2, 1)) == [NEW]
+
+
+def test_of_too_many_reports_the_new_one_is_refused_until_one_is_answered_or_has_expired():
+    held = Letters()
+    numbers = range(MAX_REPORTS + 1)
+    made = [report.Report(1 + n // MAX_REPORTS_OF_POINT, 1 + n, NOON_S + n, 1) for n in numbers]
+    for one in made[:MAX_REPORTS]:
+        held.check_report(one, NOON_S)
+        held.add_report(one, b"raw")
+    last = made[MAX_REPORTS]
+    assert cause_of(held.check_report, last, NOON_S) == "full"
+    assert cause_of(held.check_report, last, None) == "full", "nor does one go without a clock"
+    assert len(held.reports) == MAX_REPORTS
+    assert held.expire(NOON_S + report.LIFE_S - 1) == [], "an open report stays until its own end"
+    reply = answer.Answer(1, 1, 1, 1, NOON_S, NOON_S + 3600)
+    assert held.add_answer(reply, b"raw") == [(REPORT, 1, 1, 0)]
+    held.check_report(last, NOON_S)
+    held.add_report(last, b"raw")
+    assert len(held.reports) == MAX_REPORTS
+    assert (REPORT, 1, 2, 0) in held.expire(NOON_S + 1 + report.LIFE_S)
+    assert len(held.reports) < MAX_REPORTS
 
 
 def test_of_too_many_answers_the_oldest_goes_and_an_older_one_is_refused():

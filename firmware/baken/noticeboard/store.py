@@ -5,10 +5,10 @@ A store keeps two things:
 - values: small named byte strings (counters, marks), names of at most 24 ASCII letters.
 
 A value is durable when `set` returns. What was put and removed is durable when `commit` returns, at the
-latest: after a power cut a store holds the records as of one commit or the next, never some of both, and a
-value as before its `set` or after. A node's store lets records wait that others say again within the hour.
-`baken.device.flash` keeps one on a node's flash, `baken_gateway.store` one in SQLite, where every call is
-durable by itself.
+latest, and a value is as before its `set` or after. `baken.device.flash` keeps one on a node's flash: after a
+power cut it holds the records as of one commit or the next, never some of both, and it lets records wait that
+others say again within the hour. `baken_gateway.store` keeps one in SQLite, where every call is durable by
+itself: what it holds after a cut between two calls of a commit, `Replica` sorts out when it loads.
 """
 
 from baken.wire.records import decode_header
