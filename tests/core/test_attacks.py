@@ -134,7 +134,8 @@ def test_a_huge_number_hides_true_bulletins_no_longer_than_its_key_is_trusted():
 
 
 def test_what_a_revoked_key_signed_cannot_be_replayed_to_anybody_who_heard_of_it():
-    old = [*bulletin_parts(1), beat(1), *bulletin_parts(2, event=b"ALARM", severity=b"Extreme")]
+    alarm = bulletin_parts(2, event=b"ALARM", severity=b"Extreme")
+    old = bulletin_parts(1) + alarm + [beat(1)]
     net = Net(line(4))
     net.publish("00", *old)
     net.run(10 * MINUTE)

@@ -164,8 +164,7 @@ def test_pulses_of_many_points_share_a_frame_within_the_window():
     for point in (4, 2, 1, 3):
         learn(at, held, beat(point, 1, (pulse.ALIVE, 4)), 1000 * point)
     due = at.deadline()
-    assert due is not None
-    assert WINDOW_MS // 2 <= due - 4000 <= WINDOW_MS and at.poll(due - 1) is None
+    assert due is not None and WINDOW_MS // 2 <= due - 4000 <= WINDOW_MS and at.poll(due - 1) is None
     sent = pulse.decode(at.poll(due))
     assert [one.point for one in sent] == [1, 2, 3, 4] and at.deadline() is None
     # Each is checked by another replica that has the statuses.
@@ -195,6 +194,39 @@ def test_who_hears_of_a_later_status_asks_once_and_who_has_it_serves():
     assert holder.receive(asked, 0) == [(STATUS, 2)]
     asker.receive([beat(2, 2, (pulse.ALIVE, 4))], WINDOW_MS)
     assert asker.deadline() is None, "it asks again only after a pause"
+
+
+def test_who_says_over_and_over_to_be_behind_is_answered_ever_more_rarely():
+    held = replica(*[told(point, 1) for point in (1, 2, 3, 4)])
+    at = rounds(held)
+    for point in (1, 2, 3, 4):
+        learn(at, held, beat(point, 1, (pulse.ALIVE, 60), (pulse.RECEIVED, 20), (pulse.READ, 10)), 0)
+    assert at.poll(at.deadline())
+    lie = [pulse.Pulse(point, 1, ((pulse.ALIVE, 0, b""),)) for point in (1, 2, 3, 4)]
+    heard, said = 0, []
+    for now in range(WINDOW_MS, WINDOW_MS + 24 * 3600000, 10000):
+        due = at.deadline()
+        if due is None:  # a lie while an answer waits would cost nothing
+            if now % 60000 == 0:
+                at.receive(lie, now)
+                heard += 1
+        elif due <= now:
+            said.append((now, pulse.decode(at.poll(now))))
+    assert heard > 1000 and len(said) <= 10
+    gaps = [later[0] - earlier[0] for earlier, later in zip(said, said[1:])]
+    assert gaps[0] >= 3 * WINDOW_MS and gaps[3] > 6 * gaps[0]
+    assert all([[one.point for one in shown] == [1, 2, 3, 4] for _, shown in said])
+
+
+def test_who_is_behind_once_an_hour_is_answered_each_time():
+    held = replica(told(2, 1))
+    at = rounds(held)
+    learn(at, held, beat(2, 1, (pulse.ALIVE, 4), (pulse.READ, 1)), 0)
+    assert at.poll(at.deadline())
+    for hour in range(1, 6):
+        at.receive([pulse.Pulse(2, 1, ((pulse.READ, 0, b""),))], hour * 3600000)
+        (shown,) = pulse.decode(at.poll(at.deadline()))
+        assert (pulse.READ, 1, value(2, 1, pulse.READ, 1)) in shown.steps
 
 
 def test_over_a_cable_a_pulse_comes_behind_the_status_that_it_follows():

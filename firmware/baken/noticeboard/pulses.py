@@ -27,6 +27,8 @@ ENOUGH_HEARD = const(2)
 OWN_REPEATS = const(2)  # of an own pulse that nobody is heard sending on
 MAX_ASKED = const(32)  # points asked about in one frame
 _ASK_PAUSE_WINDOWS = const(4)
+_SHOW_PAUSE_WINDOWS = const(4)
+_SHOW_DOUBLINGS = const(4)
 
 
 class PulseBook:
@@ -180,6 +182,7 @@ class PulseRounds:
         self._waiting = {}  # point -> how often others were heard sending this pulse
         self._questions = set()
         self._asked_at = {}  # point -> ms of the last time
+        self._shown_again = {}  # point -> (ms of the last time, how often in a row)
         self._due = None
 
     def tell(self, point, now):
@@ -217,8 +220,7 @@ class PulseRounds:
             elif state == OLDER:
                 lacking.append((STATUS, point))
             elif state == BEHIND:
-                self._said.pop(point, None)  # what receipts we have goes out once more
-                self.tell(point, now)
+                self._show_again(point, now)
             elif state == AHEAD:
                 self.tell(point, now)
                 self._waiting[point] = -MAX_ASKED  # so that it shows what is not known here
@@ -293,6 +295,20 @@ class PulseRounds:
         held = self._book.get(point)
         if entry is not None and held is not None:
             self._said[point] = held.steps
+
+    def _show_again(self, point, now):
+        """All steps that we have of `point` go out once more. Anybody can say to be behind, so the pause
+        doubles each time that it is said again; if nobody says so for twice that, it begins anew.
+        """
+        last, times = self._shown_again.get(point, (None, 0))
+        if last is not None:
+            pause = _SHOW_PAUSE_WINDOWS * self.window_ms << min(times, _SHOW_DOUBLINGS)
+            if now - last < pause:
+                return
+            times = times + 1 if now - last < 2 * pause else 0
+        self._shown_again[point] = (now, times)
+        self._said.pop(point, None)
+        self.tell(point, now)
 
     def _hear_again(self, point, pulse):
         entry = self._news(point)
