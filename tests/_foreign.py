@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from baken.wire import messages, packet, protobuf
 from baken.wire.channel import DEFAULT_KEY, channel_hash, crypt
+from baken.wire.errors import ProtocolError
 from baken.wire.packet import BROADCAST, Packet, low_byte
 
 LIMIT_S = 60.0
@@ -179,7 +180,10 @@ class ForeignNode:
         header = packet.decode(frame)
         if header.channel_hash == HASH:
             plain = crypt(DEFAULT_KEY, header.id, header.sender, header.payload)
-            self.heard.append(Heard(header, protobuf.decode(messages.DATA, plain)))
+            try:
+                self.heard.append(Heard(header, protobuf.decode(messages.DATA, plain)))
+            except ProtocolError:  # another channel whose hash is the same, one in 256
+                self.heard.append(Heard(header, {}))
         else:
             opened = self._open(header)
             data = {} if opened is None else protobuf.decode(messages.DATA, opened)

@@ -103,6 +103,7 @@ def virtual_node(folder: Path, *options: str) -> Iterator[Running]:
             process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
         reader.join()
         assert process.stdout is not None
         process.stdout.close()
@@ -151,12 +152,12 @@ class Client:
         self._send(mesh_pb2.ToRadio(want_config_id=WITHOUT_NODES))
         self._wait(lambda told: told.config_complete_id, "the end of the settings")
 
-    def wait_for_text(self, text: bytes) -> mesh_pb2.MeshPacket:
+    def wait_for_text(self, text: bytes, limit_s: float = LIMIT_S) -> mesh_pb2.MeshPacket:
         def is_it(told: mesh_pb2.FromRadio) -> bool:
             decoded = told.packet.decoded
             return (decoded.portnum, decoded.payload) == (messages.TEXT_MESSAGE_APP, text)
 
-        return self._wait(is_it, f"the text {text!r}").packet
+        return self._wait(is_it, f"the text {text!r}", limit_s).packet
 
     def order(self, node: int, message: admin_pb2.AdminMessage) -> bytes:
         """An AdminMessage to the node itself; what it answers, or the payload of its acknowledgement."""
@@ -187,8 +188,10 @@ class Client:
     def _send(self, message: mesh_pb2.ToRadio) -> None:
         self._socket.sendall(stream.frame(message.SerializeToString()))
 
-    def _wait(self, wanted: Callable[[mesh_pb2.FromRadio], object], what: str) -> mesh_pb2.FromRadio:
-        deadline = time.monotonic() + LIMIT_S
+    def _wait(
+        self, wanted: Callable[[mesh_pb2.FromRadio], object], what: str, limit_s: float = LIMIT_S
+    ) -> mesh_pb2.FromRadio:
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 data = self._socket.recv(4096)
@@ -199,7 +202,7 @@ class Client:
                         self.texts.append(told.packet.decoded.payload)
                     if wanted(told):
                         return told
-        raise AssertionError(f"not within {LIMIT_S:.0f} s: {what}")
+        raise AssertionError(f"not within {limit_s:.0f} s: {what}")
 
 
 def wait_for_nodes(where: tuple[str, str], *wanted: str) -> str:

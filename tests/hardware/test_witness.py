@@ -11,7 +11,9 @@ LETTERS = {letter.id: letter for letter in scenario.load_letters()}
 
 @pytest.fixture(scope="module")
 def painter():
-    return Painter()
+    painter = Painter()
+    yield painter
+    painter.close()
 
 
 def pages(painter, title, text, **fields):

@@ -108,12 +108,19 @@ def test_an_old_status_and_a_status_of_another_points_key_are_refused(tmp_path: 
             await scene.teach("OV01", status_record(scene.region, "DH01", 8))
             await scene.run(30 * SECOND)
             before = len(scene.refused("OV01"))
-            await scene.say(status_record(scene.region, "DH01", 7, "Oud."))
             as_another = status.Status(number, 9, NOON_S, b"DICHT")
             key = AuthorityKey(bytes([66]) * 32)
-            await scene.say(status.encode(as_another, scene.region.trust.tag, key.sign))
             stranger = status.Status(999, 1, NOON_S, b"DICHT")
-            await scene.say(status.encode(stranger, scene.region.trust.tag, key.sign))
+            for raw in (
+                status_record(scene.region, "DH01", 7, "Oud."),
+                status.encode(as_another, scene.region.trust.tag, key.sign),
+                status.encode(stranger, scene.region.trust.tag, key.sign),
+            ):
+                said = len(scene.refused("OV01"))
+                for _ in range(8):  # a frame may fall into the node's own
+                    await scene.say(raw)
+                    if len(scene.refused("OV01")) > said:
+                        break
             assert scene.refused("OV01")[before:] == ["old-status", "bad-signature", "unknown-point"]
             of_point = [held for held in scene.learned("OV01") if held[:2] == (STATUS, number)]
             assert of_point == [(STATUS, number, 8, 0)]
