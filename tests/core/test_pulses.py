@@ -247,6 +247,14 @@ def test_over_a_cable_a_pulse_comes_behind_the_status_that_it_follows():
     assert ends[1].pulses.as_of_s(2) == NOON_S + 3600 and not ends[1].pulses.counters
 
 
+def test_over_a_cable_a_draft_has_no_point_whose_pulse_would_be_told_again():
+    session = LinkSession(replica(told(2, 1)))
+    session.open(0)
+    draft = status.encode_draft(status.Status(0, 0, 0, b"OPEN", b"Soep is er."))
+    session.offer(draft)
+    assert session.next_payload(PULSES_MS) == draft
+
+
 def test_the_secret_of_a_point_is_not_its_key_and_differs_by_what_it_is_about():
     key = POINT_KEYS[0]
     assert key.secret(b"a") == key.secret(b"a") != key.secret(b"b") != POINT_KEYS[1].secret(b"b")

@@ -134,9 +134,8 @@ class LinkSession:
 
     def _forget_pulse(self, raw):
         """The other end learns of this STATUS only now, and could make nothing of the pulse before."""
-        header = decode_header(raw)
-        if header.kind == STATUS:
-            self._feed.forget(header.origin)
+        if message_kind(raw) == STATUS:  # a draft is offered too, and has no header
+            self._feed.forget(decode_header(raw).origin)
 
     def _receive_digest(self, peer, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)
