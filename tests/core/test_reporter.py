@@ -1,6 +1,16 @@
 """The point's own STATUS: when one is made, what it says, and that no number is used twice."""
 
-from _small_region import DH, NOON_S, OV, POINT_KEYS, TRUST, bulletin_parts, random_source, status_record
+from _small_region import (
+    DH,
+    NOON_S,
+    OV,
+    POINT_KEYS,
+    TRUST,
+    beat,
+    bulletin_parts,
+    random_source,
+    status_record,
+)
 
 from baken.device.reporter import (
     BATTERY_STEP,
@@ -221,6 +231,44 @@ def test_receipts_in_order_go_by_pulse_at_once():
     assert at == now + 1000 * READ_GRID_S and [step[:2] for step in beat.steps] == [(pulse.READ, 1)]
     assert seen_by_all(bench) == ({3, 4, 5}, {4})
     assert all(isinstance(one, pulse.Pulse) for _, one in bench.run(3 * HOUR))
+
+
+def test_the_first_bulletins_of_all_and_an_exercise_that_begins_take_no_status():
+    bench = Bench()
+    ((_, told),) = bench.run(HOUR // 2)
+    assert [(seen.authority, seen.newest, seen.received, seen.read) for seen in told.seen] == [(1, 0, 0, 0)]
+    now = HOUR // 2
+    take(bench, now, 1, 2, status=b"Exercise")
+    ((at, beat),) = bench.run(now)
+    assert at == now and [step[:2] for step in beat.steps] == [(pulse.RECEIVED, 2)]
+    bench.replica.mark_read((1, 1))
+    bench.reporter.seen_changed(now)
+    made = bench.run(5 * HOUR)
+    assert seen_by_all(bench) == ({1, 2}, {1}) and all(isinstance(one, pulse.Pulse) for _, one in made)
+
+
+def test_the_end_of_an_exercise_takes_a_status():
+    bench = Bench(records=bulletin_parts(1, status=b"Exercise", valid_s=2 * 3600))
+    ((_, told),) = bench.run(HOUR)[:1]
+    assert told.exercise
+    bench.replica.expire(NOON_S + 3 * 3600)
+    (told,) = [one for _, one in bench.run(3 * HOUR) if isinstance(one, status.Status)]
+    assert not told.exercise
+
+
+def test_who_holds_no_bulletin_goes_on_behind_the_newest_number_known():
+    bench = Bench(records=[beat(1, newest=40)])
+    ((_, told),) = bench.run(HOUR // 2)
+    assert told.seen[0].newest == 40 and not told.seen[0].has_received(40)
+    take(bench, HOUR // 2, 41, valid_s=1800)
+    assert [step[:2] for step in bench.run(HOUR // 2)[0][1].steps] == [(pulse.RECEIVED, 1)]
+    # It expires; a report made then says no more than that 41 exists, and 42 goes by pulse again.
+    bench.replica.expire(NOON_S + 3600)
+    bench.reporter.draft(draft(), HOUR)
+    (told,) = [one for _, one in bench.run(HOUR) if isinstance(one, status.Status)]
+    assert (told.seen[0].newest, told.seen[0].received) == (41, 0)
+    take(bench, HOUR + 1000, 42)
+    assert [one.steps[0][:2] for _, one in bench.run(HOUR + 1000)] == [(pulse.RECEIVED, 1)]
 
 
 def test_what_is_meant_for_another_place_need_not_be_read_there():

@@ -16,9 +16,9 @@ START_AFTER_MS = const(30000)  # neighbours and bulletins come first
 START_SPREAD_MS = const(60000)  # so that points that get power together do not all speak together
 SEEN_AFTER_MS = const(60000)  # collect what pulses cannot say before telling it in a STATUS
 SEEN_SPREAD_MS = const(360000)  # 40 points get a bulletin within seconds
-PAUSE_MS = const(900000)  # between two that nobody at the point has asked for
+PAUSE_MS = const(300000)  # between two that nobody at the point has asked for
 PERIOD_S = const(3600)  # pulses come at the full hour, everywhere: so they can share frames
-READ_GRID_S = const(600)  # likewise: people read at any time, and each pulse alone would cost a frame
+READ_GRID_S = const(120)  # likewise: a bulletin is read by many within minutes
 HOURLY_MS = const(3600000)  # for a STATUS that no pulses can follow
 BATTERY_STEP = const(10)  # per cent
 _RETRY_MS = const(60000)
@@ -161,10 +161,22 @@ class Reporter:
         new.seen = self._replica.seen()
         return new
 
+    def _nothing_seen(self):
+        """While no bulletin is held: the newest number that is known of one authority, not received, so that
+        pulses can tell of the next.
+        """
+        newest = {number: beat.newest for number, beat in self._replica.heartbeats.items()}
+        for seen in self._told_seen(self._told) if self._told else ():
+            newest[seen.authority] = max(seen.newest, newest.get(seen.authority, 0))
+        authority = min(newest or self._replica.trust.authorities or (0,))
+        return (status.Seen(authority, newest.get(authority, 0)),) if authority else ()
+
     def _still_holds(self, told):
-        """Whether a STATUS made now would say no more than this one and its pulses."""
+        """Whether a STATUS made now would say no more than this one and its pulses. One from before an
+        exercise is no part of it, and stays true.
+        """
         new = self._content()
-        if new.exercise != told.exercise or _tells_more(new.seen, self._told_seen(told)):
+        if new.exercise < told.exercise or _tells_more(new.seen, self._told_seen(told)):
             return False
         if _is_level(new.battery_percent) and _is_level(told.battery_percent):
             return abs(new.battery_percent - told.battery_percent) < BATTERY_STEP
@@ -198,6 +210,8 @@ class Reporter:
 
     def _add_anchors(self, new):
         """Pulses will follow, unless the text leaves no room for their anchors."""
+        if not new.seen and len(new.text) <= status.text_capacity(1, True):
+            new.seen = self._nothing_seen()
         if len(new.text) <= status.text_capacity(len(new.seen), True):
             new.anchors = tuple([self._value(new, chain, 0) for chain in range(pulse.CHAINS)])
 

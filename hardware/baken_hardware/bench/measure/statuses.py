@@ -24,6 +24,7 @@ _BEGIN_S = scenario.unix_s("2027-01-12T09:00:00")
 _SETTLE_MS = 7_200_000  # everybody learns everybody's first STATUS
 _HOURS, _QUICK_HOURS = 8, 3
 _HOUR_MS = 3_600_000
+_LOOK_MS = 10_000
 _OF_STATUSES = ("status", "pulses")
 
 
@@ -33,10 +34,11 @@ def rows(options: Options, say: Say) -> list[Row]:
     places = list(propagation.load_points(scenario.POINTS).values())
     fleet = Fleet(places, _BEGIN_S - _SETTLE_MS // 1000, seed=1)
     rand = random.Random(1)
+    reads = _Reads(fleet)
     points = [station for station in fleet.stations.values() if not station.is_relay]
 
     def read(station: Station, key: tuple[int, int]) -> None:
-        fleet.at(fleet.now + rand.randrange(_HOUR_MS // 2), lambda: _read(fleet, station, key))
+        fleet.at(fleet.now + rand.randrange(_HOUR_MS // 2), lambda: reads.confirm(station, key))
 
     fleet.on_bulletin = read
     _plan(fleet, hours)
@@ -69,6 +71,8 @@ def rows(options: Options, say: Say) -> list[Row]:
             AIM_PER_CENT,
         ),
         Row("statuses, mean", name, 100 * sum(total) / len(total) / span_ms, "% airtime", LOWER),
+        Row("read, known to the crisis room, p50", name, reads.delay_s(0.5), "s", LOWER),
+        Row("read, known to the crisis room, p95", name, reads.delay_s(0.95), "s", LOWER),
         Row("statuses, tallies", name, 100 * max(tallies) / span_ms, "% airtime", LOWER),
         Row(
             "statuses, known in time",
@@ -116,9 +120,33 @@ def _report(fleet: Fleet, station: Station, draft: Status) -> None:
     fleet.touch(station)
 
 
-def _read(fleet: Fleet, station: Station, key: tuple[int, int]) -> None:
-    station.read(key)
-    fleet.touch(station)
+class _Reads:
+    """What people confirm, and how long it takes until the crisis room's replica shows it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._room = fleet.stations[scenario.CRISIS_ROOM]
+        self._waiting: dict[tuple[int, tuple[int, int]], int] = {}
+        self._delays_ms: list[int] = []
+        fleet.at(0, self._look)
+
+    def confirm(self, station: Station, key: tuple[int, int]) -> None:
+        self._waiting.setdefault((station.number, key), self._fleet.now)
+        station.read(key)
+        self._fleet.touch(station)
+
+    def delay_s(self, share: float) -> float:
+        """Within so many seconds this share was known; what is not known yet counts as it waits now."""
+        waits = [self._fleet.now - at_ms for at_ms in self._waiting.values()]
+        delays = sorted(self._delays_ms + waits)
+        return delays[min(int(share * len(delays)), len(delays) - 1)] / 1000
+
+    def _look(self) -> None:
+        for key in {key for _, key in self._waiting}:
+            for number, receipt in self._room.replica.receipts(key).items():
+                if receipt.read and (number, key) in self._waiting:
+                    self._delays_ms.append(self._fleet.now - self._waiting.pop((number, key)))
+        self._fleet.at(self._fleet.now + _LOOK_MS, self._look)
 
 
 def _known(fleet: Fleet, points: list[Station]) -> float:
