@@ -504,6 +504,7 @@ def test_a_points_view_tells_how_it_is_doing(region, broker):
         "municipality": "Dijkerhaven",
         "seq": 3,
         "time": "2027-01-12T12:00:00+01:00",
+        "asOf": "2027-01-12T12:00:00+01:00",
         "exercise": False,
         "state": "OPEN",
         "priority": "R",

@@ -83,6 +83,7 @@ class Node:
         self._gossip = gossip.Gossip(
             self._replica, gossip_settings(self._mesh.config), self._mesh.modem.airtime_ms, self._rand, now
         )
+        self._gossip.belong_to(self._settings.number)
         device = DeviceInfo(pio_env=board.NAME.encode())
         self._api = ClientApi(self._mesh, device, self._rand, self._preferences)
         self._carrier = Carrier(self._mesh, self._gossip, self._settings.record_channel, self.counters)
@@ -427,6 +428,9 @@ class Node:
     def _publish_own(self, now):
         """What this point has to say: its STATUS, and its emergency reports until they are answered."""
         raw = self._reporter.poll(now)
+        pulse = self._reporter.pulse(now)
+        if pulse is not None:
+            self._replica.pulses.receive(pulse)
         if raw is not None and self._publish(raw, now) != NEW:
             self._count("own-status-refused")
         box = self._panel.letterbox

@@ -3,8 +3,11 @@
 A new record is flooded by Meshtastic's own rules; a node that gets it with its hop limit spent sends it on
 with a fresh one. What a flood missed is repaired: each node announces its DIGEST on a Trickle timer, whoever
 holds more serves the difference with hop limit 0 after a random delay, and keeps silent when another was
-first. STATUS records, one a point, are compared by the checksum in the digest and, where that differs, by
-TALLY.
+first. What is no bulletin is compared by the checksum in the digest and, where that differs, by TALLY.
+
+STATUS records are many and seldom urgent, so they go from neighbour to neighbour at leisure, start no new
+digests, and are compared by TALLY ever more rarely: their pulses (see `pulses`) show every hour who lacks
+one.
 
 Sans-IO: `receive` takes what the mesh delivered, `next_event` gives what to do, `deadline` says when to ask
 again.
@@ -12,16 +15,34 @@ again.
 
 from baken.compat import const
 from baken.noticeboard.lonely import Lonely
+from baken.noticeboard.pulses import PulseFeed, PulseRounds
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
+from baken.wire import pulse as pulse_wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
+from baken.wire.records import (
+    ANSWER,
+    BULLETIN,
+    DIGEST,
+    PULSES,
+    REPORT,
+    STATUS,
+    TALLY,
+    TRUST,
+    decode_header,
+    message_kind,
+)
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
+STATUS_REPEATS = const(2)  # of an own STATUS, while no neighbour is heard sending it on
+WINDOW_IMINS = const(8)  # shortest intervals in a window of the pulses
+_LEISURE = const(8)  # a STATUS waits up to this part of a window
+_STATUSES_SHARE = const(2000)  # the tally of statuses takes no more of the time, in the long run
+_URGENT = (b"F", b"I")  # priorities of a STATUS that is flooded
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
 _STRONG_DB = const(20)  # a link this far above its limit answers first
@@ -160,13 +181,26 @@ class Gossip:
         self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
         self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
+        self._statuses_at = None  # when to say the tally of statuses
+        self._statuses_after = now
+        self._statuses_pause = settings.imin_ms
+        self._points_known = len(replica.statuses)
+        self._repeats = {}  # own STATUS that nobody was heard sending on -> times left
+        self._rounds = PulseRounds(replica.pulses, WINDOW_IMINS * settings.imin_ms, settings.k == 0, rand)
+        self._feed = PulseFeed(replica.pulses)
         self.counters = {}
+
+    def belong_to(self, point):
+        """This is the node of point number `point`: its pulses are repeated until a neighbour is heard."""
+        self._rounds.own_point = point
 
     def configure(self, settings, airtime_ms, now):
         """Go on at another modem setting; intervals that differ begin anew."""
         self._airtime_ms = airtime_ms
         if settings != self.settings:
             self.settings = settings
+            self._rounds.window_ms = WINDOW_IMINS * settings.imin_ms
+            self._rounds.is_bridge = settings.k == 0
             self._lonely.configure(settings.imin_ms, settings.imax_ms)
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
@@ -184,9 +218,21 @@ class Gossip:
         return outcome
 
     def spread(self, record_id, now):
-        """Flood a record that is held here and came by another way than the air."""
-        self._trickle.reset(now)
-        self._lonely.learned(now)
+        """Send on a record that is held here and came by another way than the air: a STATUS that is not
+        urgent to the neighbours, who will do the same, anything else as a flood.
+        """
+        if record_id[0] == STATUS:
+            self._rounds.answered(record_id[1])
+            if self._is_leisurely(record_id[1]):
+                self._repeats = {
+                    kept: left for kept, left in self._repeats.items() if kept[1] != record_id[1]
+                }
+                self._repeats[record_id] = STATUS_REPEATS
+                self._schedule(record_id, now + self._rand(self._rounds.window_ms // _LEISURE))
+                return
+        else:
+            self._trickle.reset(now)
+            self._lonely.learned(now)
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -207,6 +253,8 @@ class Gossip:
                 self._receive_digest(packet.sender, wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
+            elif kind == PULSES:
+                self._receive_pulses(pulse_wire.decode(payload), margin_db, now)
             else:
                 self._receive_record(payload, packet, margin_db, unix_s, now)
         except RemoteProtocolError as error:
@@ -217,12 +265,12 @@ class Gossip:
 
     def deadline(self):
         """When `next_event` has something again, ms."""
+        if self._feed.has_news():
+            return 0
         due = self._trickle.deadline()
-        lonely_at = self._lonely.deadline()
-        if lonely_at is not None:
-            due = min(due, lonely_at)
-        if self._tally_at is not None:
-            due = min(due, self._tally_at)
+        for at in (self._tally_at, self._statuses_at, self._lonely.deadline(), self._rounds.deadline()):
+            if at is not None:
+                due = min(due, at)
         if self._floods:
             due = min(due, self._flood_at)
         for at in self._scheduled.values():
@@ -245,6 +293,15 @@ class Gossip:
         if self._tally_at is not None and self._tally_at <= now:
             self._say_tally(now)
             return self._events.pop(0) if self._events else None
+        if self._statuses_at is not None and self._statuses_at <= now:
+            self._say_statuses(now)
+            return self._events.pop(0) if self._events else None
+        if self._feed.has_news():
+            for pulse in self._feed.take():
+                self._rounds.tell(pulse.point, now)
+        pulses = self._rounds.poll(now)
+        if pulses is not None:
+            return Send(pulses, 0, SERVE_HOP_START)
         self._look_after_lonely(now)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
@@ -256,6 +313,7 @@ class Gossip:
                     return self._flood(now) if self._flood_at <= now else None
                 if raw is not None:
                     self._remember_served(record_id, now)
+                    self._repeat(record_id, now)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
         return None
 
@@ -269,6 +327,7 @@ class Gossip:
                 self._answer_again(payload, now)
             return
         record_id = outcome.record_id
+        self._repeats.pop(record_id, None)
         is_flood = packet.hop_start > SERVE_HOP_START
         if is_flood or record_id not in self._floods_due:
             self._floods_due.discard(record_id)
@@ -280,20 +339,44 @@ class Gossip:
             elif self._may_serve(record_id, now):
                 self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
-        self._trickle.reset(now)
-        self._lonely.learned(now)
         airtime = self._airtime(payload)
         is_letter = record_id[0] in _LETTERS
+        wait = self._rand(4 * airtime) + airtime
+        if record_id[0] == STATUS:
+            self._learn_status(record_id[1], now)
+            wait = self._rand(self._rounds.window_ms // _LEISURE)
+        else:
+            self._trickle.reset(now)
+            self._lonely.learned(now)
         if packet.hop_limit == 0 and not is_flood:
             if is_letter:
                 self._floods_due.add(record_id)
-            self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
+            self._schedule(record_id, now + wait)
         else:
             if packet.hop_limit == 0:
                 self._refresh(record_id, packet)
             if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
                 self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
+
+    def _learn_status(self, point, now):
+        self._rounds.answered(point)
+        if len(self.replica.statuses) > self._points_known:
+            self._points_known = len(self.replica.statuses)
+            self._statuses_pause = self.settings.imin_ms  # a tally brings us much that is new
+            self._statuses_after = min(self._statuses_after, now + self._statuses_pause)
+
+    def _is_leisurely(self, point):
+        told = self.replica.statuses.get(point)
+        return told is not None and told.priority not in _URGENT
+
+    def _repeat(self, record_id, now):
+        """An own STATUS goes out again later unless a neighbour is heard sending it on meanwhile."""
+        left = self._repeats.pop(record_id, 0)
+        if left:
+            self._repeats[record_id] = left - 1
+            wait = self._rounds.window_ms * 2 // _LEISURE
+            self._schedule(record_id, now + wait + self._rand(wait))
 
     def _relay_delay(self, airtime, margin_db):
         """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
@@ -367,24 +450,40 @@ class Gossip:
         if richer:
             self._trickle.hurry(now)
         servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        mine = self.replica.tally_crc()
         if servable:
             self._serve(servable, margin_db, now)
         elif richer:
             pass
-        elif peer.tally_crc != self.replica.tally_crc():
+        elif peer.tally_crc != mine:
             # Also when it took none of what it was served: it may not know the key that signed that.
-            if self._tally_at is None and not self._tally_is_fresh(now):
-                self._tally_at = (
-                    now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
-                )
+            self._plan_tally(peer.tally_crc, mine, now)
         elif not missing:
             self._trickle.heard_consistent()
 
+    def _plan_tally(self, theirs, mine, now):
+        """Say the pages of the tally in which we differ, unless we just have."""
+        wait = self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
+        if not wire.same_letters(theirs, mine) and self._tally_at is None and not self._tally_is_fresh(now):
+            self._tally_at = now + wait
+        if not wire.same_statuses(theirs, mine) and self._statuses_at is None and now >= self._statuses_after:
+            self._statuses_at = now + wait
+
+    def _receive_pulses(self, pulses, margin_db, now):
+        lacking = self._rounds.receive(pulses, now)
+        held = [(STATUS, point, self.replica.statuses[point].seq, 0) for _, point in lacking]
+        self._serve([record_id for record_id in held if self._may_serve(record_id, now)], margin_db, now)
+
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
+        if peer.page == 0 and peer.entries and peer.entries[0][0] == STATUS:
+            self._statuses_at = None
+            self._statuses_after = max(self._statuses_after, now + self._statuses_pause)
         if peer.pages == 1 and peer.entries == mine:
             self._tally_at = None
             return
+        for point in self.replica.statuses_lacked_on_page(peer):
+            self._rounds.ask(point, now)
         newer = self.replica.missing_on_page(peer)
         self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
         if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
@@ -439,18 +538,29 @@ class Gossip:
 
     def _say_tally(self, now):
         self._tally_at = None
-        entries = self.replica.tally()
         crc = self.replica.tally_crc()
         said = self._tally_said
-        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
-        for page in wire.encode_tally(entries):
+        is_again = said is not None and wire.same_letters(said[0], crc)
+        self._tally_said = (crc, now, said[2] + 1 if said and is_again else 0)
+        for page in wire.encode_tally(self.replica.tally(), statuses=False):
+            self._events.append(Send(page, 0, SERVE_HOP_START))
+
+    def _say_statuses(self, now):
+        """Rarely: most of what is missing shows when its pulse does, this finds the rest."""
+        self._statuses_at = None
+        pages = wire.encode_tally(self.replica.tally(), letters=False)
+        self._statuses_after = now + self._statuses_pause
+        longest = _STATUSES_SHARE * sum([self._airtime(page) for page in pages])
+        self._statuses_pause = min(2 * self._statuses_pause, longest)
+        for page in pages:
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
         """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
-        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
+        said = self._tally_said
+        if said is None or not wire.same_letters(said[0], self.replica.tally_crc()):
             return False
-        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
+        return now - said[1] <= self.settings.imin_ms << min(said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
@@ -462,6 +572,7 @@ class Gossip:
 def serves(payload):
     """Record id of a payload that is a record, None for gossip and for bytes that are neither."""
     try:
-        return decode_header(payload).record_id if message_kind(payload) not in (DIGEST, TALLY) else None
+        is_gossip = message_kind(payload) in (DIGEST, TALLY, PULSES)
+        return None if is_gossip else decode_header(payload).record_id
     except RemoteProtocolError:
         return None
