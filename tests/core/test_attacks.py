@@ -7,6 +7,8 @@ from _flood import Member, Net, Packet, airtime_ms, line
 from _small_region import (
     LONG_TEXT,
     NOON_S,
+    REGION_KEY,
+    TRUST,
     amend,
     beat,
     bulletin_parts,
@@ -24,7 +26,15 @@ from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, content
 from baken.wire import digest as wire
-from baken.wire.records import BULLETIN, STATUS
+from baken.wire.records import (
+    BULLETIN,
+    HEADER_SIZE,
+    SIGNATURE_SIZE,
+    STATUS,
+    RecordHeader,
+    encode_header,
+    seal,
+)
 from baken.wire.trust import Authority
 
 MINUTE = 60000
@@ -101,9 +111,11 @@ def test_alarms_that_fill_the_board_go_with_the_key_that_signed_them():
 
 def test_parts_of_bulletins_that_are_never_completed_give_way_to_what_is_more_severe():
     replica = fresh()
+    parts = bulletin_parts(1, LONG_TEXT, severity=b"Moderate")
+    body = parts[0][HEADER_SIZE:-SIGNATURE_SIZE]
     for seq in range(1, MAX_BULLETINS + 40):
-        first, *_others = bulletin_parts(seq, LONG_TEXT, severity=b"Moderate")
-        take(replica, first)
+        header = encode_header(RecordHeader(BULLETIN, 1, seq, 0, len(parts)))
+        take(replica, seal(header + body, TRUST.tag, REGION_KEY.sign))
         assert sum([notice.meta.parts for notice in replica.notices.values()]) <= MAX_PARTS_OF_AUTHORITY
     assert take(replica, *bulletin_parts(1, b"Echt.", origin=2, severity=b"Extreme")) == [NEW]
     assert len(replica.notices) > 30 and replica.notices[(2, 1)].complete
