@@ -391,7 +391,7 @@ class MqttReplica:
         ours = (wanted, self._in_flight.get(topic), self._acknowledged.get(topic))
         if wanted is None or not self.synced or payload in ours:
             return
-        if not topic.startswith("record/"):
+        if not topic.startswith(_OF_RECORDS):
             self._disturbed[topic] = _Disturbance(now + VIEW_HEAL_MS, VIEW_HEAL_MS)
             return
         before = self._disturbed.get(topic)

@@ -5,17 +5,15 @@ with a fresh one. What a flood missed is repaired: each node announces its DIGES
 holds more serves the difference with hop limit 0 after a random delay, and keeps silent when another was
 first. What is no bulletin is compared by the checksum in the digest and, where that differs, by TALLY.
 
-STATUS records are many and seldom urgent, so they go from neighbour to neighbour at leisure, start no new
-digests, and are compared by TALLY ever more rarely: their pulses (see `pulses`) show every hour who lacks
-one.
+STATUS records, their pulses and the tally of statuses go at their own pace, see `leisure`.
 
 Sans-IO: `receive` takes what the mesh delivered, `next_event` gives what to do, `deadline` says when to ask
 again.
 """
 
 from baken.compat import const
+from baken.noticeboard.leisure import Leisure
 from baken.noticeboard.lonely import Lonely
-from baken.noticeboard.pulses import PulseFeed, PulseRounds
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
@@ -38,11 +36,6 @@ from baken.wire.records import (
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
-STATUS_REPEATS = const(2)  # of an own STATUS, while no neighbour is heard sending it on
-WINDOW_IMINS = const(8)  # shortest intervals in a window of the pulses
-_LEISURE = const(8)  # a STATUS waits up to this part of a window
-_STATUSES_SHARE = const(2000)  # the tally of statuses takes no more of the time, in the long run
-_URGENT = (b"F", b"I")  # priorities of a STATUS that is flooded
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
 _STRONG_DB = const(20)  # a link this far above its limit answers first
@@ -181,26 +174,19 @@ class Gossip:
         self._clock = (None, now)  # calendar time when it was last told, and when that was
         self._tally_at = None
         self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
-        self._statuses_at = None  # when to say the tally of statuses
-        self._statuses_after = now
-        self._statuses_pause = settings.imin_ms
-        self._points_known = len(replica.statuses)
-        self._repeats = {}  # own STATUS that nobody was heard sending on -> times left
-        self._rounds = PulseRounds(replica.pulses, WINDOW_IMINS * settings.imin_ms, settings.k == 0, rand)
-        self._feed = PulseFeed(replica.pulses)
+        self._leisure = Leisure(replica, settings.imin_ms, settings.k == 0, rand, now)
         self.counters = {}
 
     def belong_to(self, point):
         """This is the node of point number `point`: its pulses are repeated until a neighbour is heard."""
-        self._rounds.own_point = point
+        self._leisure.belong_to(point)
 
     def configure(self, settings, airtime_ms, now):
         """Go on at another modem setting; intervals that differ begin anew."""
         self._airtime_ms = airtime_ms
         if settings != self.settings:
             self.settings = settings
-            self._rounds.window_ms = WINDOW_IMINS * settings.imin_ms
-            self._rounds.is_bridge = settings.k == 0
+            self._leisure.configure(settings.imin_ms, settings.k == 0)
             self._lonely.configure(settings.imin_ms, settings.imax_ms)
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
@@ -222,13 +208,9 @@ class Gossip:
         urgent to the neighbours, who will do the same, anything else as a flood.
         """
         if record_id[0] == STATUS:
-            self._rounds.answered(record_id[1])
-            if self._is_leisurely(record_id[1]):
-                self._repeats = {
-                    kept: left for kept, left in self._repeats.items() if kept[1] != record_id[1]
-                }
-                self._repeats[record_id] = STATUS_REPEATS
-                self._schedule(record_id, now + self._rand(self._rounds.window_ms // _LEISURE))
+            wait = self._leisure.spread(record_id)
+            if wait is not None:
+                self._schedule(record_id, now + wait)
                 return
         else:
             self._trickle.reset(now)
@@ -265,10 +247,8 @@ class Gossip:
 
     def deadline(self):
         """When `next_event` has something again, ms."""
-        if self._feed.has_news():
-            return 0
         due = self._trickle.deadline()
-        for at in (self._tally_at, self._statuses_at, self._lonely.deadline(), self._rounds.deadline()):
+        for at in (self._tally_at, self._lonely.deadline(), self._leisure.deadline()):
             if at is not None:
                 due = min(due, at)
         if self._floods:
@@ -293,15 +273,10 @@ class Gossip:
         if self._tally_at is not None and self._tally_at <= now:
             self._say_tally(now)
             return self._events.pop(0) if self._events else None
-        if self._statuses_at is not None and self._statuses_at <= now:
-            self._say_statuses(now)
-            return self._events.pop(0) if self._events else None
-        if self._feed.has_news():
-            for pulse in self._feed.take():
-                self._rounds.tell(pulse.point, now)
-        pulses = self._rounds.poll(now)
-        if pulses is not None:
-            return Send(pulses, 0, SERVE_HOP_START)
+        said = self._leisure.poll(now, self._airtime)
+        if said:
+            self._events += [Send(payload, 0, SERVE_HOP_START) for payload in said]
+            return self._events.pop(0)
         self._look_after_lonely(now)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
@@ -313,7 +288,9 @@ class Gossip:
                     return self._flood(now) if self._flood_at <= now else None
                 if raw is not None:
                     self._remember_served(record_id, now)
-                    self._repeat(record_id, now)
+                    again = self._leisure.repeat(record_id)
+                    if again is not None:
+                        self._schedule(record_id, now + again)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
         return None
 
@@ -327,7 +304,7 @@ class Gossip:
                 self._answer_again(payload, now)
             return
         record_id = outcome.record_id
-        self._repeats.pop(record_id, None)
+        self._leisure.heard(record_id)
         is_flood = packet.hop_start > SERVE_HOP_START
         if is_flood or record_id not in self._floods_due:
             self._floods_due.discard(record_id)
@@ -343,8 +320,7 @@ class Gossip:
         is_letter = record_id[0] in _LETTERS
         wait = self._rand(4 * airtime) + airtime
         if record_id[0] == STATUS:
-            self._learn_status(record_id[1], now)
-            wait = self._rand(self._rounds.window_ms // _LEISURE)
+            wait = self._leisure.learn(record_id[1], now)
         else:
             self._trickle.reset(now)
             self._lonely.learned(now)
@@ -358,25 +334,6 @@ class Gossip:
             if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
                 self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
-
-    def _learn_status(self, point, now):
-        self._rounds.answered(point)
-        if len(self.replica.statuses) > self._points_known:
-            self._points_known = len(self.replica.statuses)
-            self._statuses_pause = self.settings.imin_ms  # a tally brings us much that is new
-            self._statuses_after = min(self._statuses_after, now + self._statuses_pause)
-
-    def _is_leisurely(self, point):
-        told = self.replica.statuses.get(point)
-        return told is not None and told.priority not in _URGENT
-
-    def _repeat(self, record_id, now):
-        """An own STATUS goes out again later unless a neighbour is heard sending it on meanwhile."""
-        left = self._repeats.pop(record_id, 0)
-        if left:
-            self._repeats[record_id] = left - 1
-            wait = self._rounds.window_ms * 2 // _LEISURE
-            self._schedule(record_id, now + wait + self._rand(wait))
 
     def _relay_delay(self, airtime, margin_db):
         """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
@@ -466,24 +423,19 @@ class Gossip:
         wait = self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
         if not wire.same_letters(theirs, mine) and self._tally_at is None and not self._tally_is_fresh(now):
             self._tally_at = now + wait
-        if not wire.same_statuses(theirs, mine) and self._statuses_at is None and now >= self._statuses_after:
-            self._statuses_at = now + wait
+        if not wire.same_statuses(theirs, mine):
+            self._leisure.differ(wait, now)
 
     def _receive_pulses(self, pulses, margin_db, now):
-        lacking = self._rounds.receive(pulses, now)
-        held = [(STATUS, point, self.replica.statuses[point].seq, 0) for _, point in lacking]
-        self._serve([record_id for record_id in held if self._may_serve(record_id, now)], margin_db, now)
+        lacking = self._leisure.receive_pulses(pulses, now)
+        self._serve([record_id for record_id in lacking if self._may_serve(record_id, now)], margin_db, now)
 
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
-        if peer.page == 0 and peer.entries and peer.entries[0][0] == STATUS:
-            self._statuses_at = None
-            self._statuses_after = max(self._statuses_after, now + self._statuses_pause)
+        self._leisure.receive_tally(peer, now)
         if peer.pages == 1 and peer.entries == mine:
             self._tally_at = None
             return
-        for point in self.replica.statuses_lacked_on_page(peer):
-            self._rounds.ask(point, now)
         newer = self.replica.missing_on_page(peer)
         self._serve([record_id for record_id in newer if self._may_serve(record_id, now)], _MIDDLING_DB, now)
         if self.replica.lacks_on_page(peer) and self._tally_at is None and not self._tally_is_fresh(now):
@@ -543,16 +495,6 @@ class Gossip:
         is_again = said is not None and wire.same_letters(said[0], crc)
         self._tally_said = (crc, now, said[2] + 1 if said and is_again else 0)
         for page in wire.encode_tally(self.replica.tally(), statuses=False):
-            self._events.append(Send(page, 0, SERVE_HOP_START))
-
-    def _say_statuses(self, now):
-        """Rarely: most of what is missing shows when its pulse does, this finds the rest."""
-        self._statuses_at = None
-        pages = wire.encode_tally(self.replica.tally(), letters=False)
-        self._statuses_after = now + self._statuses_pause
-        longest = _STATUSES_SHARE * sum([self._airtime(page) for page in pages])
-        self._statuses_pause = min(2 * self._statuses_pause, longest)
-        for page in pages:
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
