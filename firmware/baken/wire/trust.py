@@ -27,6 +27,8 @@ MAX_AUTHORITIES = const(32)
 MAX_POINTS = const(256)
 NO_AREA = const(255)
 _DOMAIN = b"baken-trust-1"
+_KEY_SIZE = const(32)
+_NO_KEY = bytes(32)
 
 
 class Authority(Record):
@@ -68,14 +70,13 @@ class Point(Record):
 class Points:
     """The points of a region, to read and change like a dictionary: {number: Point}.
 
-    What was read from a list stays in its bytes and becomes a Point when it is asked for: that takes a fifth
-    of the memory.
+    What was read from a list stays bytes, all in one piece, and becomes a Point when it is asked for: that
+    takes a fifth of the memory.
     """
 
     def __init__(self, held, data=b""):
-        self._held = held  # number -> Point, or where it begins in `data`
-        self._data = data
-        self._signing = {}  # number -> signing key, of those that were heard
+        self._held = held  # number -> Point, or where its bytes begin in `data`
+        self._data = data  # before each its signing key; zeros until it is heard
 
     def __len__(self):
         return len(self._held)
@@ -103,13 +104,17 @@ class Points:
 
     def signing_public(self, number):
         """The Point's `signing_public`, worked out once; None for an unknown one."""
-        if number not in self._signing and number in self._held:
-            self._signing[number] = self[number].signing_public
-        return self._signing.get(number)
+        held = self._held.get(number)
+        if held is None or isinstance(held, Point):
+            return held and held.signing_public
+        signing_public = bytes(self._data[held - _KEY_SIZE : held])
+        if signing_public == _NO_KEY:
+            signing_public = self[number].signing_public
+            self._data[held - _KEY_SIZE : held] = signing_public
+        return signing_public
 
     def pop(self, number, default=None):
         """Take a point out."""
-        self._signing.pop(number, None)
         point = self.get(number, default)
         self._held.pop(number, None)
         return point
@@ -196,14 +201,13 @@ def decode(data, root_public=None):
     """
     if len(data) > MAX_SIZE:
         raise RemoteProtocolError("trust list is %d bytes, limit %d" % (len(data), MAX_SIZE), "trust-size")
-    data = bytes(data)
-    if len(data) < 40 + SIGNATURE_SIZE or data[:4] != MAGIC:
+    if len(data) < 40 + SIGNATURE_SIZE or bytes(data[:4]) != MAGIC:
         raise RemoteProtocolError("not a trust list", "trust-magic")
     body_end = len(data) - SIGNATURE_SIZE
-    root = data[8:40]
+    root = bytes(data[8:40])
     if root_public is not None and root != root_public:
         raise RemoteProtocolError("trust list is of another region's root key", "trust-root")
-    if not signing.verify(root, _DOMAIN + data[:body_end], data[body_end:]):
+    if not signing.verify(root, _DOMAIN + bytes(data[:body_end]), bytes(data[body_end:])):
         raise RemoteProtocolError("root signature of the trust list is wrong", "trust-signature")
     reader = _Reader(data, 40, body_end)
     region = reader.text()
@@ -212,19 +216,24 @@ def decode(data, root_public=None):
     for _ in range(reader.count(1, MAX_AUTHORITIES)):
         authorities.append(Authority(reader.number(2), reader.take(32), reader.text()))
     points = {}
-    for _ in range(reader.count(2, MAX_POINTS)):
+    count = reader.count(2, MAX_POINTS)
+    held = bytearray(max(0, body_end - reader.at) + count * _KEY_SIZE)
+    end = 0
+    for _ in range(count):
         start = reader.at
         point = reader.point()
         if point.area is not None and point.area >= len(areas):
             raise RemoteProtocolError(
                 "a point lies in an area beyond the %d listed" % len(areas), "trust-area"
             )
-        points[point.number] = start
+        begin = points[point.number] = end + _KEY_SIZE
+        end = begin + reader.at - start
+        held[begin:end] = data[start : reader.at]
     if 0 in points or [entry for entry in authorities if entry.number == 0]:
         raise RemoteProtocolError("numbers of authorities and points start at 1", "trust-number")
     if reader.at != body_end:
         raise RemoteProtocolError("trust list has %d bytes too many" % (body_end - reader.at), "trust-size")
-    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, Points(points, data))
+    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, Points(points, held))
 
 
 class _Reader:
@@ -237,7 +246,7 @@ class _Reader:
         if self.at + size > self.end:
             raise RemoteProtocolError("trust list ends too early", "trust-short")
         self.at += size
-        return self.data[self.at - size : self.at]
+        return bytes(self.data[self.at - size : self.at])
 
     def number(self, size):
         return int.from_bytes(self.take(size), "big")
