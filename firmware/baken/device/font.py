@@ -84,9 +84,10 @@ class FontStore:
     def lasting(self, name: str, offset: int, length: int):
         """The same to keep: of a file that lies in memory a view, which takes no room."""
         try:
-            view = memoryview(self._opened(name))[offset : offset + length]
+            view = memoryview(self._opened(name))  # pyright: ignore[reportArgumentType] - a file of a ROMFS can
         except TypeError:
             return bytes(self.read(name, offset, length))
+        view = view[offset : offset + length]
         if len(view) != length:
             raise ValueError(f"font {name}: {len(view)} bytes at {offset}, {length} expected")
         return view

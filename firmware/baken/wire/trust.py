@@ -74,9 +74,9 @@ class Points:
     takes a fifth of the memory.
     """
 
-    def __init__(self, held, data=b""):
+    def __init__(self, held, data=None):
         self._held = held  # number -> Point, or where its bytes begin in `data`
-        self._data = data  # before each its signing key; zeros until it is heard
+        self._data = data or bytearray()  # before each its signing key; zeros until it is heard
 
     def __len__(self):
         return len(self._held)
