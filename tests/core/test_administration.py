@@ -29,10 +29,6 @@ _REGION = Channel(b"Regio", bytes(range(32)))
 _KEY = bytes(range(32, 64))
 
 
-def _fields(table: "Any") -> "Any":
-    return table() if callable(table) else table
-
-
 def _kept(store):
     value = store.get("preferences")
     assert value is not None
@@ -42,7 +38,7 @@ def _kept(store):
 def _fill(table, rand):
     """A message with every field at a value that is not its default; enumerations stay small."""
     values = {}
-    for field in _fields(table):
+    for field in protobuf.fields(table):
         name, kind = field[1], field[2]
         if kind.startswith("message"):
             value = _fill(field[3], rand)
@@ -84,7 +80,7 @@ def test_every_field_of_every_section_is_read_back_and_survives_a_restart():
     desk = Desk(store=store)
     desk.connect()
     written = []
-    for tag, name, _kind, table in _fields(CONFIG):
+    for tag, name, _kind, table in protobuf.fields(CONFIG):
         values = _fill(table, rand)
         if name == "lora":
             values.update(region=3, use_preset=True, bandwidth=125, spread_factor=9, coding_rate=6)
@@ -96,7 +92,7 @@ def test_every_field_of_every_section_is_read_back_and_survives_a_restart():
             continue
         assert desk.set(set_config={name: values}) == 0, (name, desk.notices)
         written.append(("config", tag - 1, {name: values}))
-    for field in _fields(MODULE_CONFIG)[:16]:
+    for field in protobuf.fields(MODULE_CONFIG)[:16]:
         values = _fill(field[3], rand) if len(field) > 3 else b"\x08\x05"
         assert desk.set(set_module_config={field[1]: values}) == 0, (field[1], desk.notices)
         written.append(("module_config", field[0] - 1, {field[1]: values}))
@@ -511,7 +507,7 @@ def test_whatever_a_client_orders_the_settings_stay_usable():
     store = MemoryStore()
     desk = Desk(store=store)
     desk.connect()
-    tables = (("set_config", _fields(CONFIG)), ("set_module_config", _fields(MODULE_CONFIG)))
+    tables = (("set_config", protobuf.fields(CONFIG)), ("set_module_config", protobuf.fields(MODULE_CONFIG)))
     done = 0
     for turn in range(250):
         if turn % 3 == 0:

@@ -268,10 +268,13 @@ def test_a_position_keeps_signs_and_absent_fields():
 
 def test_a_compact_table_is_the_same_table():
     written = protobuf.compact("1 number uint32, 3 leaf message|, 4 names bytes[]", {"leaf": _LEAF})
-    assert written() == ((1, "number", "uint32"), (3, "leaf", "message|", _LEAF), (4, "names", "bytes[]"))
-    assert protobuf.compact("")() == ()
+    plain = protobuf.fields(written)
+    assert plain == ((1, "number", "uint32"), (3, "leaf", "message|", _LEAF), (4, "names", "bytes[]"))
+    assert protobuf.fields(plain) == protobuf.fields(lambda: written) == plain
+    assert protobuf.fields(protobuf.compact("1 number uint32")) == ((1, "number", "uint32"),)
+    assert protobuf.fields(protobuf.compact("")) == ()
     values = {"number": 7, "leaf": {"number": 0}, "names": [b"x", b""]}
-    assert protobuf.encode(written, values) == protobuf.encode(written(), values)
+    assert protobuf.encode(written, values) == protobuf.encode(plain, values)
     assert protobuf.decode(written, from_hex("0807" + "1a00" + "220178" + "2200")) == {
         "number": 7,
         "leaf": {},

@@ -46,7 +46,7 @@ def _value(scalar: str, table: Any, rand: random.Random) -> Any:
 
 def _values(table: Any, rand: random.Random) -> dict[str, Any]:
     """A message that this table can encode; of a oneof it has one member."""
-    fields: Any = table() if callable(table) else table
+    fields: Any = protobuf.fields(table)
     if fields and rand.random() < 0.5:  # often only a few are set
         fields = rand.sample(fields, min(3, len(fields)))
     members = [field for field in fields if field[2].endswith("|")]

@@ -55,8 +55,7 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 def _message(table: Any, depth: int = 3) -> st.SearchStrategy[bytes]:
     """Encodings of a message in which every field may be there, absent, doubled or absurd."""
-    columns: Any = table() if callable(table) else table
-    fields: list[Any] = list(columns)
+    fields: list[Any] = list(protobuf.fields(table))
 
     def field(entry: Any) -> st.SearchStrategy[bytes]:
         kind = entry[2].rstrip("?|").removesuffix("[]")

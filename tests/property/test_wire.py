@@ -89,10 +89,6 @@ def _split(kind: str) -> tuple[str, str]:
     return kind, ""
 
 
-def _table(table: Any) -> Any:
-    return table() if callable(table) else table
-
-
 def _messages(table: Any, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
     """Dicts that fit a table, leaving out what the reference may not know."""
 
@@ -102,7 +98,7 @@ def _messages(table: Any, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
 
     optional: dict[str, st.SearchStrategy[Any]] = {}
     exclusive: set[str] = set()
-    for field in _table(table):
+    for field in protobuf.fields(table):
         scalar, mark = _split(field[2])
         if scalar == "message":
             if depth == 3:
@@ -126,7 +122,7 @@ def _known(table: Any, values: dict[str, Any], descriptor: Descriptor | None) ->
     """The part of the values that the reference has as the same kind of field (it may be older)."""
     assert descriptor is not None
     known = {}
-    for field in _table(table):
+    for field in protobuf.fields(table):
         name = field[1]
         reference = descriptor.fields_by_name.get(name)
         if name not in values or reference is None:
@@ -145,7 +141,7 @@ def _known(table: Any, values: dict[str, Any], descriptor: Descriptor | None) ->
 
 
 def _fill(message: Any, table: Any, values: dict[str, Any]) -> None:
-    for field in _table(table):
+    for field in protobuf.fields(table):
         name = field[1]
         if name not in values:
             continue
@@ -179,9 +175,9 @@ def test_every_table_agrees_with_the_published_definition(name: str):
     def compare(table: Any, descriptor: Descriptor) -> None:
         nonlocal compared
         seen.add(descriptor.full_name)
-        tags = [field[0] for field in _table(table)]
+        tags = [field[0] for field in protobuf.fields(table)]
         assert tags == sorted(set(tags))
-        for field in _table(table):
+        for field in protobuf.fields(table):
             reference = descriptor.fields_by_number.get(field[0])
             if reference is None:
                 continue  # newer than the installed definitions

@@ -13,8 +13,9 @@ x and y place the bitmap in the cell of `advance` x `height` pixels; ink never l
 stands behind the bitmap so that the bytes of a glyph serve as a frame buffer as they are. Further scripts are
 further ranges. U+FFFD is always there: an open box, drawn for every character the font lacks.
 
-RAM: per font 95 advances and its range table; all fonts together share one glyph cache of `limit_bytes`
-(counted with the heap's own overhead on a 32-bit chip), emptied when full. One file is open at a time.
+RAM: all fonts together share one glyph cache of `limit_bytes` (counted with the heap's own overhead on a
+32-bit chip), emptied when full. One file is open at a time. Per font 95 advances and its range table are
+kept, or read in place where the file lies in memory, as in a ROMFS image.
 """
 
 from baken.wire.utf8 import REPLACEMENT, decode_at
@@ -24,7 +25,7 @@ _HEADER = 8
 _RANGE = 10
 _ASCII = 95
 _ENTRY_OVERHEAD = 40  # bytearray object 16, rounding up of its data 8 on average, dictionary slot 8-16
-CACHE_LIMIT_BYTES = 5000
+CACHE_LIMIT_BYTES = 1500
 
 
 def _u32(data, offset: int) -> int:
@@ -80,6 +81,17 @@ class FontStore:
             raise ValueError(f"font {name}: {count} bytes at {offset}, {length} expected")
         return data
 
+    def lasting(self, name: str, offset: int, length: int):
+        """The same to keep: of a file that lies in memory a view, which takes no room."""
+        try:
+            view = memoryview(self._opened(name))  # pyright: ignore[reportArgumentType] - a file of a ROMFS can
+        except TypeError:
+            return bytes(self.read(name, offset, length))
+        view = view[offset : offset + length]
+        if len(view) != length:
+            raise ValueError(f"font {name}: {len(view)} bytes at {offset}, {length} expected")
+        return view
+
     def cached(self, key: int):
         """A glyph kept under `key`, or None."""
         return self._glyphs.get(key)
@@ -104,9 +116,8 @@ class Font:
         if bytes(head[:4]) != MAGIC:
             raise ValueError(f"font {name} starts with {bytes(head[:4])}, not {MAGIC}")
         self.height, self.baseline, self.cap_height = head[4], head[5], head[6]
-        table = store.read(name, _HEADER, _RANGE * head[7] + _ASCII)
-        self._ranges = bytes(table[: _RANGE * head[7]])
-        self._advances = bytes(table[_RANGE * head[7] :])
+        self._ranges = store.lasting(name, _HEADER, _RANGE * head[7])
+        self._advances = store.lasting(name, _HEADER + _RANGE * head[7], _ASCII)
         if _u32(self._ranges, 0) != 0x20 or self._locate(REPLACEMENT) == 0:
             raise ValueError(f"font {name} lacks ASCII or the replacement box")
 

@@ -4,8 +4,9 @@ The European rule since 1996: summer time (UTC+2) from the last Sunday of March 
 of October 01:00 UTC, else UTC+1. Times before 1996, or after a change of that rule, may be an hour off.
 """
 
-WEEKDAYS = (b"ma", b"di", b"wo", b"do", b"vr", b"za", b"zo")
-MONTHS = (b"jan", b"feb", b"mrt", b"apr", b"mei", b"jun", b"jul", b"aug", b"sep", b"okt", b"nov", b"dec")
+# Words of two and three letters in one piece: an object each would be six times as much memory.
+_WEEKDAYS = b"madiwodovrzazo"
+_MONTHS = b"janfebmrtaprmeijunjulaugsepoktnovdec"
 
 # Quality of the clock, from the device's time keeper.
 CLOCK_UNKNOWN = 0
@@ -68,11 +69,13 @@ def clock_text(now_s, quality: int) -> bytes:
 def moment_text(unix_s: int, now_s=None) -> bytes:
     """`wo 08:00`; with the date, `wo 13 jan 08:00`, when it is over 6 days from now or now is unknown."""
     year, month, day, hour, minute, weekday = local_time(unix_s)
+    day_name = _WEEKDAYS[2 * weekday : 2 * weekday + 2]
     if now_s is not None and -_DATE_AFTER_S <= unix_s - now_s <= _DATE_AFTER_S:
-        return b"%s %02d:%02d" % (WEEKDAYS[weekday], hour, minute)
+        return b"%s %02d:%02d" % (day_name, hour, minute)
+    month_name = _MONTHS[3 * month - 3 : 3 * month]
     if now_s is not None and local_time(now_s)[0] != year:
-        return b"%s %d %s %d %02d:%02d" % (WEEKDAYS[weekday], day, MONTHS[month - 1], year, hour, minute)
-    return b"%s %d %s %02d:%02d" % (WEEKDAYS[weekday], day, MONTHS[month - 1], hour, minute)
+        return b"%s %d %s %d %02d:%02d" % (day_name, day, month_name, year, hour, minute)
+    return b"%s %d %s %02d:%02d" % (day_name, day, month_name, hour, minute)
 
 
 def age_text(seconds: int) -> bytes:

@@ -120,19 +120,19 @@ NONCE_ONLY_NODES = const(69421)
 def _config():
     from baken.wire.messages_config import CONFIG
 
-    return CONFIG()
+    return CONFIG
 
 
 def _module_config():
     from baken.wire.messages_config import MODULE_CONFIG
 
-    return MODULE_CONFIG()
+    return MODULE_CONFIG
 
 
 def _device_ui():
     from baken.wire.messages_config import DEVICE_UI_CONFIG
 
-    return DEVICE_UI_CONFIG()
+    return DEVICE_UI_CONFIG
 
 
 # ---------------------------------------------------------------------------- on the air

@@ -37,43 +37,42 @@ EU_868 = const(3)
 
 _LDRO_SYMBOL_US = const(16000)
 
-# (number, name, channel name, bandwidth in Hz, spreading factor, coding rate denominator, sensitivity in dBm
-# for a noise figure of 6 dB). Number 2, VERY_LONG_SLOW, is deprecated and means LONG_FAST; 10 and up came
-# with firmware 2.8. 14 and 15 are for amateur bands only and are not here.
-_PRESETS = (
-    (LONG_FAST, "LONG_FAST", b"LongFast", 250000, 11, 5, -131.5),
-    (LONG_SLOW, "LONG_SLOW", b"LongSlow", 125000, 12, 8, -137.0),
-    (MEDIUM_SLOW, "MEDIUM_SLOW", b"MediumSlow", 250000, 10, 5, -129.0),
-    (MEDIUM_FAST, "MEDIUM_FAST", b"MediumFast", 250000, 9, 5, -126.5),
-    (SHORT_SLOW, "SHORT_SLOW", b"ShortSlow", 250000, 8, 5, -124.0),
-    (SHORT_FAST, "SHORT_FAST", b"ShortFast", 250000, 7, 5, -121.5),
-    (LONG_MODERATE, "LONG_MODERATE", b"LongMod", 125000, 11, 8, -134.5),
-    (SHORT_TURBO, "SHORT_TURBO", b"ShortTurbo", 500000, 7, 5, -118.5),
-    (LONG_TURBO, "LONG_TURBO", b"LongTurbo", 500000, 11, 8, -128.5),
-    (LITE_FAST, "LITE_FAST", b"LiteFast", 125000, 9, 5, -129.5),
-    (LITE_SLOW, "LITE_SLOW", b"LiteSlow", 125000, 10, 5, -132.0),
-    (NARROW_FAST, "NARROW_FAST", b"NarrowFast", 62500, 7, 6, -127.5),
-    (NARROW_SLOW, "NARROW_SLOW", b"NarrowSlow", 62500, 8, 6, -130.0),
-    (MEDIUM_TURBO, "MEDIUM_TURBO", b"MediumTurbo", 500000, 9, 5, -123.5),
-)
+# A row each, read when one is looked up: as tuples the tables would take two kilobytes of a node's memory.
+# Number, name, channel name, bandwidth in Hz, spreading factor, coding rate denominator, sensitivity in dBm
+# for a noise figure of 6 dB. Number 2, VERY_LONG_SLOW, is deprecated and means LONG_FAST; 10 and up came with
+# firmware 2.8. 14 and 15 are for amateur bands only and are not here.
+_PRESETS = """\
+0 LONG_FAST LongFast 250000 11 5 -131.5
+1 LONG_SLOW LongSlow 125000 12 8 -137.0
+3 MEDIUM_SLOW MediumSlow 250000 10 5 -129.0
+4 MEDIUM_FAST MediumFast 250000 9 5 -126.5
+5 SHORT_SLOW ShortSlow 250000 8 5 -124.0
+6 SHORT_FAST ShortFast 250000 7 5 -121.5
+7 LONG_MODERATE LongMod 125000 11 8 -134.5
+8 SHORT_TURBO ShortTurbo 500000 7 5 -118.5
+9 LONG_TURBO LongTurbo 500000 11 8 -128.5
+10 LITE_FAST LiteFast 125000 9 5 -129.5
+11 LITE_SLOW LiteSlow 125000 10 5 -132.0
+12 NARROW_FAST NarrowFast 62500 7 6 -127.5
+13 NARROW_SLOW NarrowSlow 62500 8 6 -130.0
+16 MEDIUM_TURBO MediumTurbo 500000 9 5 -123.5"""
 
 # Whole numbers in the client's settings that stand for a bandwidth with a fraction.
 _BANDWIDTH_CODES = ((31, 31250), (62, 62500), (200, 203125), (400, 406250), (800, 812500), (1600, 1625000))
 
-# (code, name, band from and to in Hz, permille of the time that a client and a router may send, power limit
-# in dBm, gap between slots in Hz, padding on both sides of a slot in Hz, widest signal in Hz, slot from 1 up
-# that is used where none is chosen (0: by name), preset that is used where the chosen one does not fit).
-_REGIONS = (
-    # Nothing is sent or taken in before a region is chosen; the band only gives the receiver a place to be.
-    (UNSET, "UNSET", 869400000, 869650000, 0, 0, 0, 0, 0, 250000, 0, LONG_FAST),
-    (1, "US", 902000000, 928000000, 1000, 1000, 30, 0, 0, 500000, 0, LONG_FAST),
-    (2, "EU_433", 433000000, 434000000, 100, 100, 10, 0, 0, 500000, 0, LONG_FAST),
-    (EU_868, "EU_868", 869400000, 869650000, 100, 100, 27, 0, 0, 250000, 0, LONG_FAST),
-    (15, "UA_868", 868000000, 868600000, 10, 10, 14, 0, 0, 500000, 0, LONG_FAST),
-    # Four channels of 200 kHz for networked short range devices (ERC/REC 70-03).
-    (29, "EU_866", 865600000, 867600000, 25, 100, 27, 400000, 37500, 125000, 0, LITE_FAST),
-    (32, "EU_N_868", 869400000, 869650000, 100, 100, 27, 0, 10400, 62500, 1, NARROW_SLOW),
-)
+# Code, name, band from and to in Hz, permille of the time that a client and a router may send, power limit in
+# dBm, gap between slots in Hz, padding on both sides of a slot in Hz, widest signal in Hz, slot from 1 up
+# that is used where none is chosen (0: by name), preset that is used where the chosen one does not fit.
+# Nothing is sent or taken in before a region is chosen: for UNSET the band only gives the receiver a place to
+# be. EU_866 is four channels of 200 kHz for networked short range devices (ERC/REC 70-03).
+_REGIONS = """\
+0 UNSET 869400000 869650000 0 0 0 0 0 250000 0 0
+1 US 902000000 928000000 1000 1000 30 0 0 500000 0 0
+2 EU_433 433000000 434000000 100 100 10 0 0 500000 0 0
+3 EU_868 869400000 869650000 100 100 27 0 0 250000 0 0
+15 UA_868 868000000 868600000 10 10 14 0 0 500000 0 0
+29 EU_866 865600000 867600000 25 100 27 400000 37500 125000 0 10
+32 EU_N_868 869400000 869650000 100 100 27 0 10400 62500 1 13"""
 
 
 class Modem(Record):
@@ -211,33 +210,38 @@ class Region(Record):
 def preset(number: int) -> Preset:
     """The preset with a number of Meshtastic's ModemPreset; the deprecated 2 is LONG_FAST."""
     wanted = LONG_FAST if number == 2 else number
-    for code, name, channel_name, bandwidth_hz, factor, rate, sensitivity_dbm in _PRESETS:
-        if code == wanted:
-            return Preset(code, name, channel_name, Modem(bandwidth_hz, factor, rate), sensitivity_dbm)
+    for code, name, channel_name, bandwidth_hz, factor, rate, sensitivity_dbm in _rows(_PRESETS):
+        if int(code) == wanted:
+            modem = Modem(int(bandwidth_hz), int(factor), int(rate))
+            return Preset(wanted, name, channel_name.encode(), modem, float(sensitivity_dbm))
     raise LocalProtocolError(f"modem preset is {number}, allowed 0 to 13 and 16", "modem")
 
 
 def preset_named(name: str) -> Preset:
     """The preset with a name in Meshtastic's spelling, such as "MEDIUM_FAST"."""
-    for row in _PRESETS:
+    for row in _rows(_PRESETS):
         if row[1] == name:
-            return preset(row[0])
-    known = ", ".join([row[1] for row in _PRESETS])
+            return preset(int(row[0]))
+    known = ", ".join([row[1] for row in _rows(_PRESETS)])
     raise LocalProtocolError(f"modem preset is {name!r}, allowed: {known}", "modem")
 
 
 def presets() -> "list[Preset]":
     """All presets, by number."""
-    return [preset(number) for number in sorted([row[0] for row in _PRESETS])]
+    return [preset(number) for number in sorted([int(row[0]) for row in _rows(_PRESETS)])]
 
 
 def region(code: int) -> Region:
     """The region with a number of Meshtastic's RegionCode; only those whose limits are known here."""
-    for row in _REGIONS:
-        if row[0] == code:
-            return Region(*row)
-    known = ", ".join([f"{row[0]} ({row[1]})" for row in _REGIONS])
+    for row in _rows(_REGIONS):
+        if int(row[0]) == code:
+            return Region(code, row[1], *[int(number) for number in row[2:]])
+    known = ", ".join([f"{row[0]} ({row[1]})" for row in _rows(_REGIONS)])
     raise LocalProtocolError(f"region code is {code}, known: {known}", "region")
+
+
+def _rows(table: str) -> "list[list[str]]":
+    return [line.split() for line in table.split("\n")]
 
 
 def custom_modem(bandwidth_code: int, spreading_factor: int, coding_rate: int) -> Modem:

@@ -13,7 +13,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return False
-        for name in self.__slots__:
+        for name in _names(self):
             if getattr(self, name) != getattr(other, name):
                 return False
         return True
@@ -22,5 +22,10 @@ class Record:
         return not self == other
 
     def __repr__(self) -> str:
-        fields = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.__slots__])
+        fields = ", ".join([f"{name}={getattr(self, name)!r}" for name in _names(self)])
         return f"{self.__class__.__name__}({fields})"
+
+
+def _names(record: Record) -> "list[str]":
+    # MicroPython makes no use of slots: compiled firmware goes without, and every object has its dictionary.
+    return sorted(getattr(record, "__dict__", None) or record.__slots__)

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from baken_hardware.virtual import folding
+from baken_hardware.virtual import folding, trimming
 from baken_hardware.virtual.interpreter import InterpreterError, cache_folder
 
 IMAGE = "rom.img"
@@ -103,7 +103,7 @@ def _compiler() -> Path:
 
 def _digest(files: Mapping[str, Path], compiler: Path) -> str:
     made_of = hashlib.sha256(f"{_OPTION} {_version(compiler)}".encode())
-    for own in (__file__, folding.__file__):
+    for own in (__file__, folding.__file__, trimming.__file__):
         made_of.update(Path(own).read_bytes())
     for name, path in files.items():
         content = path.read_bytes()
@@ -173,7 +173,7 @@ def _folded(files: Mapping[str, Path]) -> dict[str, str]:
     modules = {name: _module(Path(name)) for name in files if name.endswith(".py")}
     try:
         sources = {module: files[name].read_text(encoding="utf-8") for name, module in modules.items()}
-        folded = folding.fold(sources)
+        folded = trimming.trim(folding.fold(sources))
     except SyntaxError as error:
         raise CompileError(f"{error.filename} does not compile: {error}.") from error
     except folding.FoldError as error:
