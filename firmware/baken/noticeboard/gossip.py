@@ -14,6 +14,7 @@ from baken.compat import const
 from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
+from baken.noticeboard.waits import relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
@@ -24,10 +25,7 @@ SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
-_STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
-_NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
-RELAY_FRAMES = const(8)  # airtimes within which the nodes around a sender relay a record
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 SERVE_HOP_START = const(
@@ -158,6 +156,7 @@ class Gossip:
         self._served = {}  # record id -> (last ms, times)
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
         self._clock = (None, now)  # calendar time when it was last told, and when that was
+        self._asked_at = None  # when our digest was last said
         self._tally_at = None
         self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self.counters = {}
@@ -237,6 +236,7 @@ class Gossip:
             is_lonely = self._lonely.is_lonely(now)
             self._trickle.k = 0 if is_lonely else self.settings.k
             if self._trickle.poll(now):
+                self._asked_at = now
                 digest = self.replica.digest()
                 digest.lonely = is_lonely
                 return Send(wire.encode_digest(digest), 0, SERVE_HOP_START)
@@ -287,21 +287,21 @@ class Gossip:
         if packet.hop_limit == 0 and not is_flood:
             if is_letter:
                 self._floods_due.add(record_id)
-            self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
+                self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
+            else:
+                self._schedule(record_id, now + self._pass_on_wait(airtime, margin_db, now))
         else:
             if packet.hop_limit == 0:
                 self._refresh(record_id, packet)
             if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
-                self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
+                self._events.append(HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
-    def _relay_delay(self, airtime, margin_db):
-        """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
-        scale is the time of a frame, or many would have begun before the first could be heard.
-        """
-        strength = min(max(int(margin_db), 0), _NEAR_DB)
-        longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
-        return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
+    def _pass_on_wait(self, airtime, margin_db, now):
+        """How long what was served here waits to be served on."""
+        if self._asked_at is not None and now - self._asked_at <= self.settings.imin_ms:
+            return thanks_wait(airtime, self._rand)
+        return relay_wait(airtime, margin_db, self._rand)
 
     def _refresh(self, record_id, packet):
         """The hops of a flood are spent here: it goes on with fresh ones."""
@@ -362,7 +362,7 @@ class Gossip:
 
     def _receive_digest(self, sender, peer, margin_db, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)
-        self._lonely.heard(sender, peer, bool(missing), now)
+        self._lonely.heard(sender, peer, bool(missing), margin_db, now)
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.hurry(now)
@@ -400,7 +400,7 @@ class Gossip:
             self._serve([entry for entry in missing if self._may_serve(entry, now)], _MIDDLING_DB, now)
 
     def _serve(self, record_ids, margin_db, now):
-        """Schedule up to SERVE_BATCH records; a good link answers earlier, the holder of fresh news later."""
+        """Schedule up to SERVE_BATCH records."""
         queued = 0
         for record_id in record_ids:
             if queued >= SERVE_BATCH:
@@ -409,9 +409,7 @@ class Gossip:
                 queued += 1
                 continue
             airtime = self._airtime(self.replica.get(record_id))
-            weakness = min(max(_STRONG_DB - int(margin_db), 0), _STRONG_DB)
-            delay = self._rand(8 * airtime) + 4 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
-            self._schedule(record_id, now + delay)
+            self._schedule(record_id, now + serve_wait(airtime, margin_db, queued, self._rand))
             queued += 1
 
     def _schedule(self, record_id, due):
