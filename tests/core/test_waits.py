@@ -4,6 +4,7 @@ from _flood import SETTINGS, Member, Packet, airtime_ms
 from _small_region import NOON_S, bulletin_parts, random_source
 
 from baken.noticeboard import gossip as g
+from baken.noticeboard.lonely import COMPANY
 from baken.noticeboard.waits import relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
 
@@ -69,6 +70,50 @@ def test_a_relay_at_the_edge_of_the_range_hardly_waits_and_the_nearest_waits_lon
         for rand in (_least, _most):
             assert relay_wait(1000, margin_db, rand) < relay_wait(1000, margin_db + 1, rand)
     assert relay_wait(1000, 40, _least) == relay_wait(1000, 15, _least) == 12000
+
+
+def _events(member, now):
+    found = []
+    event = member.gossip.next_event(now)
+    while event is not None:
+        found.append(event)
+        event = member.gossip.next_event(now)
+    return found
+
+
+def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_lacks_it():
+    severe = bulletin_parts(2, severity=b"Severe")[0]
+    bridge = g.GossipSettings(10000, 320000, 0, 2, 3)
+    left_out = []
+    for neighbours in (COMPANY - 1, COMPANY):
+        for settings in (SETTINGS, bridge):
+            for raw in (RAW, severe):
+                for margin_db in (23, 24):
+                    member = Member("00", random_source(2), 0, settings=settings)
+                    for sender in range(neighbours):
+                        digest = wire.encode_digest(member.replica.digest())
+                        member.gossip.receive(digest, Packet(sender, 1, digest, 0, 1), 10, NOON_S, 0)
+                    packet = Packet("near", 2, raw, 0, 3)
+                    member.gossip.receive(raw, packet, margin_db, NOON_S, 1)
+                    events = _events(member, 1)
+                    relayed = [event for event in events if isinstance(event, g.Refresh)]
+                    silent = [event for event in events if isinstance(event, g.LeaveOut)]
+                    assert len(relayed) + len(silent) == 1
+                    if silent:
+                        assert silent[0].packet is packet
+                        assert not [event for event in events if isinstance(event, g.HoldBack)]
+                        left_out.append((neighbours, settings.k, raw == severe, margin_db))
+    assert left_out == [(COMPANY, SETTINGS.k, False, 24)]
+
+
+def test_company_of_long_ago_counts_no_more():
+    member = Member("00", random_source(2), 0)
+    for sender in range(COMPANY):
+        digest = wire.encode_digest(member.replica.digest())
+        member.gossip.receive(digest, Packet(sender, 1, digest, 0, 1), 10, NOON_S, 0)
+    now = 3 * SETTINGS.imax_ms + 1
+    member.gossip.receive(RAW, Packet("near", 2, RAW, 2, 3), 30, NOON_S, now)
+    assert [event for event in _events(member, now) if isinstance(event, g.HoldBack)]
 
 
 def test_the_best_link_serves_first_whatever_chance_says():

@@ -14,7 +14,7 @@ from baken.compat import const
 from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
-from baken.noticeboard.waits import relay_wait, serve_wait, thanks_wait
+from baken.noticeboard.waits import adds_little, relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
@@ -88,6 +88,15 @@ class HoldBack(Record):
     def __init__(self, packet, until):
         self.packet = packet
         self.until = until
+
+
+class LeaveOut(Record):
+    """Do not relay the packet that brought this: it came from close by, and who lacks it will ask."""
+
+    __slots__ = ("packet",)
+
+    def __init__(self, packet):
+        self.packet = packet
 
 
 class Learned(Record):
@@ -229,7 +238,7 @@ class Gossip:
         return due
 
     def next_event(self, now):
-        """Send, Refresh, Withdraw, Refused, Learned, Repeated or None."""
+        """Send, Refresh, HoldBack, LeaveOut, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
         if self._trickle.deadline() <= now:
@@ -290,11 +299,13 @@ class Gossip:
                 self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
             else:
                 self._schedule(record_id, now + self._pass_on_wait(airtime, margin_db, now))
+        elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
+            self._refresh_spent(record_id, packet)
+        elif adds_little(margin_db) and self._lonely.has_company(now) and not self._is_life_saving(record_id):
+            self._events.append(LeaveOut(packet))
         else:
-            if packet.hop_limit == 0:
-                self._refresh(record_id, packet)
-            if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
-                self._events.append(HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
+            self._refresh_spent(record_id, packet)
+            self._events.append(HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
     def _pass_on_wait(self, airtime, margin_db, now):
@@ -303,11 +314,11 @@ class Gossip:
             return thanks_wait(airtime, self._rand)
         return relay_wait(airtime, margin_db, self._rand)
 
-    def _refresh(self, record_id, packet):
-        """The hops of a flood are spent here: it goes on with fresh ones."""
-        self._events.append(
-            Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
-        )
+    def _refresh_spent(self, record_id, packet):
+        """Where the hops of a flood are spent it goes on with fresh ones."""
+        if packet.hop_limit == 0:
+            hops = self.settings.flood_hops
+            self._events.append(Refresh(packet, record_id, hops - 1, hops))
 
     def _hear_repeated(self, record_id, packet, now):
         """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
@@ -315,8 +326,7 @@ class Gossip:
         """
         if record_id[0] in _LETTERS and self._may_serve(record_id, now):
             self._remember_served(record_id, now)
-            if packet.hop_limit == 0:
-                self._refresh(record_id, packet)
+            self._refresh_spent(record_id, packet)
             self._events.append(Repeated(record_id, packet))
 
     def _answer_again(self, payload, now):

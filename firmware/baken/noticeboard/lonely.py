@@ -10,6 +10,7 @@ that answer and serve in vain: such a neighbour acts only on a digest that does 
 from baken.compat import const
 
 FEW = const(3)
+COMPANY = const(6)  # neighbours whose digests show what is missing around us
 TRIES = const(4)
 MAX_LONELY = const(8)  # neighbours that are looked after
 _WELL_DB = const(5)  # above the receiver's limit: its next digest will be heard as well
@@ -36,10 +37,15 @@ class Lonely:
 
     def is_lonely(self, now):
         """Whether we hear few neighbours ourselves; not before everybody has had time to speak."""
+        return self._began <= now - _HEARD_INTERVALS * self._imax_ms and self._company(now) < FEW
+
+    def has_company(self, now):
+        """Whether so many neighbours have a noticeboard that what one of them misses is soon found out."""
+        return self._company(now) >= COMPANY
+
+    def _company(self, now):
         oldest = now - _HEARD_INTERVALS * self._imax_ms
-        if self._began > oldest:
-            return False
-        return len([at for at in self._heard.values() if at >= oldest]) < FEW
+        return len([at for at in self._heard.values() if at >= oldest])
 
     def heard(self, sender, digest, lacks_something, margin_db, now):
         """A digest came straight from its sender, `margin_db` above the receiver's limit."""

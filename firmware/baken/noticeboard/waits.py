@@ -6,17 +6,23 @@ frame was heard that makes us speak; `rand(n)`: int in [0, n). Formulas: section
 
 from baken.compat import const
 
-_NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
+_NEAR_DB = const(15)  # about half the range away
+_BESIDE_DB = const(24)  # less than a third
 _STRONG_DB = const(20)  # a link this far above its limit answers first
+
+
+def adds_little(margin_db):
+    """Whether a copy came from so near that ours would reach hardly anybody else."""
+    return margin_db >= _BESIDE_DB
 
 
 def relay_wait(airtime, margin_db, rand):
     """Before what was just heard is passed on. Who hears a copy well would add little with its own, so the
     far ones go first. The scale is the time of a frame, or many would have begun before the first could be
-    heard. It grows faster than the strength: those at the edge are few and need not wait for each other.
+    heard. It grows with the square: those at the edge are few and need not wait for each other.
     """
     strength = min(max(int(margin_db), 0), _NEAR_DB)
-    longest = airtime * strength * (strength + 5) // 25
+    longest = 4 * airtime * strength * strength // 75
     return longest - rand(longest // 2 + 1) + rand(airtime // 4 + 1)
 
 
