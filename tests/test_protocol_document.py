@@ -489,7 +489,7 @@ def test_hop_limit_and_hop_start_are_those_of_the_table():
     served.receive(raw, _Heard(0, 1), 10, None, 0)
     assert not [event for event in _events(served, 0) if isinstance(event, gossip.Refresh | gossip.Send)]
     airtime = len(raw) + gossip.FRAME_OVERHEAD  # a millisecond a byte
-    wait = 4 * airtime * 10 * 10 // 75  # of a relay, for a copy 10 dB above the limit
+    wait = airtime * 10 * (10 + 5) // 25  # of a relay, for a copy 10 dB above the limit
     assert served.deadline() == wait
     (again,) = [event for event in _events(served, wait) if isinstance(event, gossip.Send)]
     assert (again.payload, again.hop_limit, again.hop_start) == (raw, 0, 1)
@@ -547,9 +547,9 @@ def test_the_wait_before_serving_is_that_of_the_formula():
 
 def test_the_wait_before_a_relay_is_that_of_the_formula():
     assert "wait = d - rand(d / 2 + 1) + rand(A / 4 + 1)" in _flat()
-    assert "d = 4 A s s / 75" in _flat()
+    assert "d = A s (s + 5) / 25" in _flat()
     for margin_db, s in ((-3, 0), (0, 0), (1, 1), (7, 7), (15, 15), (40, 15)):
-        assert waits.relay_wait(1000, margin_db, lambda limit: 0) == 4 * 1000 * s * s // 75
+        assert waits.relay_wait(1000, margin_db, lambda limit: 0) == 1000 * s * (s + 5) // 25
 
 
 def test_the_pauses_between_servings_double_up_to_imax():

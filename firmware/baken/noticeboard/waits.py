@@ -19,10 +19,10 @@ def adds_little(margin_db):
 def relay_wait(airtime, margin_db, rand):
     """Before what was just heard is passed on. Who hears a copy well would add little with its own, so the
     far ones go first. The scale is the time of a frame, or many would have begun before the first could be
-    heard. It grows with the square: those at the edge are few and need not wait for each other.
+    heard. It grows faster than the strength: those at the edge are few and need not wait for each other.
     """
     strength = min(max(int(margin_db), 0), _NEAR_DB)
-    longest = 4 * airtime * strength * strength // 75
+    longest = airtime * strength * (strength + 5) // 25
     return longest - rand(longest // 2 + 1) + rand(airtime // 4 + 1)
 
 
