@@ -5,5 +5,5 @@ brings its own beside `main.py`.
 """
 
 include("$(PORT_DIR)/boards/manifest.py")  # noqa: F821
-package("baken", opt=3)  # noqa: F821
-module("main.py", base_path="root", opt=3)  # noqa: F821
+package("baken", opt=1)  # noqa: F821
+module("main.py", base_path="root", opt=1)  # noqa: F821

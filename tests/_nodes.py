@@ -23,16 +23,18 @@ from baken.device.flash import FlashStore, read_log
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
-from baken.wire import messages, packet, protobuf, status
+from baken.wire import messages, packet, protobuf, pulse, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST, Packet
 from baken.wire.records import (
     HEARTBEAT,
     POINT_KINDS,
+    PULSES,
     STATUS,
     TRUST,
     decode_header,
+    message_kind,
     signature_of,
     signed_bytes,
 )
@@ -48,6 +50,7 @@ FIRMWARE = ROOT / "firmware"
 MAIN = FIRMWARE / "root" / "main.py"
 WIDTH, HEIGHT = 250, 122
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
+READ_MS = 10 * MINUTE  # from a person's confirmation to the point's telling of it, and a hop further
 PRIVATE_APP = 256
 LIAR_NUM = 0xBADC0DE5
 
@@ -262,6 +265,40 @@ class Stage:
                     assert header.seq > max(made, default=0), f"{code}: {header.seq} after {max(made)}"
                 assert made.setdefault(header.seq, raw) == raw, f"{code} made two statuses {header.seq}"
         return [status.decode(raw) for raw in made.values()]
+
+    def overheard(self, sender: str | None = None) -> Replica:
+        """What somebody holds who has listened since the start and got every frame (of one sender): statuses
+        and the pulses that follow them.
+        """
+        replica = Replica(self.region.trust, MemoryStore())
+        said = [
+            (t_ms, raw) for kind in (STATUS, PULSES) for t_ms, _, raw in self.records_on_air(kind, sender)
+        ]
+        for _, raw in sorted(said, key=lambda one: one[0]):
+            if message_kind(raw) == STATUS:
+                replica.receive_record(raw, self.unix_s)
+            else:
+                for one in pulse.decode(raw):
+                    replica.pulses.receive(one)
+        return replica
+
+    def told(self, code: str, bulletin: tuple[int, int]) -> tuple[bool, bool]:
+        """Whether the point has told, in a STATUS or a pulse, that a bulletin was received and read there."""
+        found = self.overheard(code).receipts(bulletin).get(self.region.point(code).number)
+        return (found.received, found.read) if found else (False, False)
+
+    def signs_of_life(self, code: str) -> int:
+        """How often the point has said anew that its STATUS holds: by a new one, or by a pulse of ALIVE."""
+        number = self.region.point(code).number
+        shown = {
+            (one.number, step)
+            for _, _, raw in self.records_on_air(PULSES, code)
+            for one in pulse.decode(raw)
+            if one.point == number
+            for chain, step, value in one.steps
+            if chain == pulse.ALIVE and value
+        }
+        return len(self.statuses_of(code)) + len(shown)
 
     def frame(
         self,

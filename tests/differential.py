@@ -34,6 +34,7 @@ from baken.wire import (
     packet,
     phrases,
     protobuf,
+    pulse,
     records,
     report,
     sealed,
@@ -336,6 +337,27 @@ def _some_tally(random):
     return random.pick(digest.encode_tally(sorted(entries)))
 
 
+def _some_pulses(random):
+    entries = []
+    point = 0
+    for _ in range(random.below(6)):
+        point += 1 + random.below(9000)
+        if random.below(5) == 0:
+            entries.append(pulse.Pulse(point, random.below(256), holds_none=bool(random.below(2))))
+            continue
+        steps = []
+        for chain in range(pulse.CHAINS):
+            has = random.below(3)
+            if has == 2:
+                steps.append(
+                    (chain, 1 + random.below(pulse.LAST_STEP[chain]), random.bytes(pulse.VALUE_SIZE))
+                )
+            elif has:
+                steps.append((chain, random.below(pulse.LAST_STEP[chain] + 1), b""))
+        entries.append(pulse.Pulse(point, random.below(256), tuple(steps)))
+    return pulse.encode(entries)
+
+
 def _some_time(random):
     return 1735689600 + 60 * random.below(1 << 24)
 
@@ -556,6 +578,7 @@ CODECS = (
     ("status", 400, _some_status, status.decode, _encode_status),
     ("digest", 400, _some_digest, digest.decode_digest, digest.encode_digest),
     ("tally", 300, _some_tally, digest.decode_tally, _encode_tally),
+    ("pulses", 400, _some_pulses, pulse.decode, pulse.encode),
     ("heartbeat", 200, _some_heartbeat, heartbeat.decode, _encode_heartbeat),
     ("report", 200, _some_report, _open_letter, _seal_letter),
     ("answer", 200, _some_answer, _open_letter, _seal_letter),

@@ -53,6 +53,7 @@ from baken.wire import (
     phrases,
     phrases_nl,
     protobuf,
+    pulse,
     records,
     report,
     sealed,
@@ -200,8 +201,8 @@ def test_the_kinds_are_those_of_the_code():
 
 def test_who_signs_a_kind_is_as_the_document_says():
     said = _flat()
-    assert "an authority for 1, 2, 5, 7 and 11, a point for 3, 4, 12 and 13, root (origin `ffff`)" in said
-    assert sorted(records.AUTHORITY_KINDS) == [1, 2, 5, 7, 11] and sorted(records.POINT_KINDS) == [
+    assert "an authority for 1, 2, 5 and 11, a point for 3, 4, 12 and 13, root (origin `ffff`)" in said
+    assert sorted(records.AUTHORITY_KINDS) == [1, 2, 5, 11] and sorted(records.POINT_KINDS) == [
         3,
         4,
         12,
@@ -256,6 +257,7 @@ def test_languages_states_priorities_and_needs_are_those_of_the_code():
         ("amendment", "**TRUST**"),
         ("digest", "**DIGEST**"),
         ("tally", "**TALLY**"),
+        ("tally-end", "**TALLY**"),
         ("trust", "**Trust list**"),
         ("nodes", "**Heard nodes**"),
     ],
@@ -336,6 +338,9 @@ def test_the_status_is_what_its_annotations_say():
     assert (told.state, told.priority, told.exercise) == (b"OPEN", b"I", True)
     assert (told.people, told.volunteers, told.power_hours, told.water_l) == (33, 4, 12, 60)
     assert (told.battery_percent, told.needs, told.text) == (87, (b"MED", b"WAT"), b"Zuurstof nodig.")
+    assert told.anchors == tuple(
+        pulse.chain_value(bytes((0x0B + chain,)) * 10, _trust().tag, 6, 3, chain, 0) for chain in range(3)
+    )
     (seen,) = told.seen
     assert [seq for seq in range(9) if seen.has_received(seq)] == [1, 2, 4, 5]
     assert [seq for seq in range(9) if seen.has_read(seq)] == [1]
@@ -396,13 +401,39 @@ def test_the_amendment_is_what_its_annotations_say():
 
 
 def test_the_digest_and_the_tally_are_what_their_annotations_say():
-    tally = digest.decode_tally(_hex("tally"))
+    entries = [(records.STATUS, 6, 3), (records.REPORT, 6, 1)]
+    pages = [_hex("tally"), _hex("tally-end")]
     held = digest.decode_digest(_hex("digest"))
-    assert tally == digest.Tally([(records.STATUS, 6, 3), (records.REPORT, 6, 1)], 0, 1)
-    assert held == digest.Digest(digest.tally_crc(tally.entries), {1: {5, 4, 2}}, {(1, 3): 0b11}, {1: 9})
+    assert digest.decode_tally(pages[0]) == digest.Tally(entries[:1], 0, 2)
+    assert digest.decode_tally(pages[1]) == digest.Tally(entries, 1, 2)
+    assert held == digest.Digest(digest.tally_crc(entries), {1: {5, 4, 2}}, {(1, 3): 0b11}, {1: 9})
     assert digest.encode_digest(held) == _hex("digest")
-    assert digest.encode_tally(tally.entries) == [_hex("tally")]
-    assert digest.encode_tally([]) == [_hex("tally")[:2]]
+    assert digest.encode_tally(entries) == pages
+    assert digest.encode_tally(entries, letters=False) == pages[:1]
+    assert digest.encode_tally(entries, statuses=False) == pages[1:]
+    assert digest.encode_tally([]) == [b"\x19\x00"]
+
+
+def test_the_pulses_are_what_their_annotations_say():
+    values = [
+        pulse.chain_value(bytes((0x0B + chain,)) * 10, _trust().tag, 6, 3, chain, step)
+        for chain, step in ((pulse.ALIVE, 4), (pulse.RECEIVED, 1))
+    ]
+    steps = ((pulse.ALIVE, 4, values[0]), (pulse.RECEIVED, 1, values[1]), (pulse.READ, 0, b""))
+    entries = [pulse.Pulse(6, 3, steps), pulse.Pulse(7, 0, holds_none=True)]
+    assert pulse.decode(_hex("pulses")) == entries and pulse.encode(entries) == _hex("pulses")
+    # One step by hand.
+    before = b"baken-pulse-1" + _trust().tag + bytes.fromhex("0006 000003 00 04") + values[0]
+    after = pulse.forward(values[0], _trust().tag, 6, 3, pulse.ALIVE, 4, 3)
+    assert hashlib.sha256(before).digest()[:10] == after
+
+
+def test_the_chains_are_those_of_the_document():
+    rows = _table("**PULSES**", "chain")
+    names = {name: int(number) for number, name in (row[0].split(" ") for row in rows)}
+    assert names == {"ALIVE": pulse.ALIVE, "RECEIVED": pulse.RECEIVED, "READ": pulse.READ}
+    assert [row[2] for row in rows] == [f"1 to {last}" for last in pulse.LAST_STEP]
+    assert f"i x {pulse.PERIOD_S} s after the time" in rows[0][1]
 
 
 def test_the_trust_list_is_what_its_annotations_say():
@@ -652,6 +683,7 @@ def test_the_topics_are_those_of_the_code():
     assert listed == [
         "record/<kind>/<origin>/<seq>",
         "record/<kind>/<origin>/<seq>.<part>",
+        "pulse/<point number>",
         "bulletin/<authority>/<seq>",
         "status/<point code>",
         "gateway/<id>",
@@ -673,7 +705,7 @@ def test_a_gateway_publishes_the_views_that_the_document_shows(region: Region):
     bulletin_view = views.bulletin_view(region, held, held.notices[(1, 5)], now_s, {})
     shown = _blocks("json")
     assert views.encode(bulletin_view) == views.encode(json.loads(shown["bulletin-view"]))
-    assert views.encode(views.status_view(region, held.statuses[6])) == views.encode(
+    assert views.encode(views.status_view(region, held, held.statuses[6])) == views.encode(
         json.loads(shown["status-view"])
     )
 

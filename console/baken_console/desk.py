@@ -66,7 +66,7 @@ class Desk:
         self.made_here = ledger.made()
         self._store = store
         self._archived: dict[BulletinKey, Notice] = {}
-        self._absorbed: int | None = None
+        self._absorbed: tuple[int, int] | None = None
         self._told: dict[int, tuple[Any, ...]] = {}
         self._noted: set[BulletinKey] = set()
         for status in self.replica.statuses.values():
@@ -96,6 +96,7 @@ class Desk:
             self.replica.counters,
             now_s,
             self.mail.reports(),
+            self.replica.pulses.as_of_s,
         )
 
     def is_sent_or_over(self, key: BulletinKey) -> bool:
@@ -111,16 +112,19 @@ class Desk:
     def absorb(self, now_s: int) -> bool:
         """Draw conclusions from what has changed in the replica; True when the screen is out of date."""
         self.replica.expire(now_s)
-        if self.replica.revision == self._absorbed:
+        revision = (self.replica.revision, self.replica.pulses.revision)
+        if revision == self._absorbed:
             return False
         entries = self.mail.absorb(now_s)
         for notice in self.replica.notices.values():
             self._absorb_notice(notice, now_s, entries)
-        keys = list(self.notices())
+        sent = {key: notice.meta.sent_s for key, notice in self.notices().items()}
         news = []
         for status in self.replica.statuses.values():
             self._absorb_status(status, entries)
-            news += self.receipts.learn(status, keys)
+            as_of_s = self.replica.pulses.as_of_s(status.origin) or status.time_s
+            keys = [key for key in sent if self.replica.is_for(status.origin, key)]
+            news += self.receipts.learn(status, keys, max(status.time_s, as_of_s), sent)
         self.ledger.keep(news)
         for new in news:
             point = self.region.point_by_number(new.point)
@@ -128,7 +132,7 @@ class Desk:
             kind = "read" if new.read else "received"
             entries.append(Entry(new.time_s, kind, details, f"{kind}:{key_text(new.key)}:{new.point}"))
         self.ledger.note(entries)
-        self._absorbed = self.replica.revision
+        self._absorbed = revision
         return True
 
     def beat(self, now_s: int, period_min: int = DEFAULT_PERIOD_MIN) -> bytes:

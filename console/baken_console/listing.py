@@ -154,7 +154,7 @@ def point_fields(row: PointRow, calendar: Calendar) -> dict[str, Any]:
         "name": row.point.name,
         "kind": row.point.kind,
         "seq": status.seq if status else None,
-        "heard": calendar.iso(status.time_s) if status else None,
+        "heard": calendar.iso(row.heard_s) if row.heard_s is not None else None,
         "liveness": row.liveness,
         "state": row.state,
         "priority": row.priority,

@@ -29,7 +29,7 @@ LATE = "late"
 SILENT = "silent"
 NEVER = "never"
 
-LATE_AFTER_S = 2 * 3600
+LATE_AFTER_S = 9000  # a pulse comes every hour and may be lost once, and is a little under way
 SILENT_AFTER_S = 6 * 3600
 UNREAD_ALARM_AFTER_S = 15 * 60
 UNRECEIVED_AFTER_S = 10 * 60
@@ -135,12 +135,14 @@ class BulletinRow:
 class PointRow:
     """One node: `status` is None while it has never been heard.
 
+    `heard_s`: unix seconds of its last sign of life, a status or a pulse behind it; `age_s`: how long ago.
     `missing`, `unread`: bulletins in force meant for it.
     """
 
     point: RegionPoint
     status: Any
     liveness: str
+    heard_s: int | None
     age_s: int | None
     missing: tuple[BulletinKey, ...]
     unread: tuple[BulletinKey, ...]
@@ -246,8 +248,11 @@ def make_board(
     refusals: Mapping[str, int],
     now_s: int,
     reports: tuple[ReportRow, ...] = (),
+    as_of_s: Callable[[int], int | None] = lambda _point: None,
 ) -> Board:
-    """The board at `now_s`. `is_sent(key)`: the broker has every part that is held here."""
+    """The board at `now_s`. `is_sent(key)`: the broker has every part that is held here; `as_of_s(point)`:
+    its last sign of life, None: that is its status.
+    """
     held = list(notices.values())
     naming = [notice for notice in held if notice.meta.references]  # no other can change what one is
     closed = {number for number, status in statuses.items() if status.state == b"DICHT"}
@@ -260,7 +265,11 @@ def make_board(
         over = sorted((row for row in rows if not row.in_force), key=lambda row: -row.sent_s)
         rows = [row for row in rows if row.in_force] + over
     points = sorted(
-        (_point_row(point, statuses.get(point.number), rows, now_s) for point in region.points), key=_rank
+        (
+            _point_row(point, statuses.get(point.number), rows, as_of_s(point.number), now_s)
+            for point in region.points
+        ),
+        key=_rank,
     )
     return Board(
         now_s=now_s,
@@ -272,7 +281,7 @@ def make_board(
                 key=lambda one: one.rank,
             )
         ),
-        last_contact_s=max((status.time_s for status in statuses.values()), default=None),
+        last_contact_s=max((row.heard_s for row in points if row.heard_s is not None), default=None),
         exercise=any(row.exercise and row.in_force for row in rows)
         or any(s.exercise for s in statuses.values())
         or any(row.exercise and row.waits for row in reports),
@@ -358,8 +367,11 @@ def _overall(states: set[str]) -> str:
     return EXPIRED if EXPIRED in states else SUPERSEDED
 
 
-def _point_row(point: RegionPoint, status: Any, rows: Iterable[BulletinRow], now_s: int) -> PointRow:
-    age_s = max(now_s - status.time_s, 0) if status else None
+def _point_row(
+    point: RegionPoint, status: Any, rows: Iterable[BulletinRow], as_of_s: int | None, now_s: int
+) -> PointRow:
+    heard_s = max(status.time_s, as_of_s or 0) if status else None
+    age_s = max(now_s - heard_s, 0) if heard_s is not None else None
     if age_s is None:
         liveness = NEVER
     else:
@@ -373,7 +385,7 @@ def _point_row(point: RegionPoint, status: Any, rows: Iterable[BulletinRow], now
                     missing.append(row.key)
                 if not one.read:
                     unread.append(row.key)
-    return PointRow(point, status, liveness, age_s, tuple(missing), tuple(unread))
+    return PointRow(point, status, liveness, heard_s, age_s, tuple(missing), tuple(unread))
 
 
 def _report_attention(reports: tuple[ReportRow, ...], now_s: int) -> Iterable[Attention]:

@@ -7,7 +7,7 @@ that told it first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,19 @@ class Receipts:
         """Take over what an earlier run has kept."""
         self._by_bulletin.setdefault(key, {})[point] = receipt
 
-    def learn(self, status: Any, keys: Iterable[BulletinKey]) -> list[NewReceipt]:
-        """News in the `baken.wire.status.Status` about the bulletins `keys`; read implies received."""
+    def learn(
+        self,
+        status: Any,
+        keys: Iterable[BulletinKey],
+        as_of_s: int | None = None,
+        sent_s: Mapping[BulletinKey, int] | None = None,
+    ) -> list[NewReceipt]:
+        """News in the `baken.wire.status.Status` about the bulletins `keys`; read implies received.
+
+        `as_of_s`: when the point last stood behind it (None: when it was made). A pulse tells of a receipt
+        up to a period after that moment, so never before `sent_s` of the bulletin.
+        """
+        told_s = status.time_s if as_of_s is None else as_of_s
         news: list[NewReceipt] = []
         for key in keys:
             seen = status.seen_of(key[0])
@@ -59,12 +70,13 @@ class Receipts:
                 continue
             was = self._by_bulletin.get(key, {}).get(status.origin, Receipt())
             read_s, received_s = was.read_s, was.received_s
+            at_s = max(told_s, sent_s.get(key, 0)) if sent_s else told_s
             if read_s is None and seen.has_read(key[1]):
-                read_s = status.time_s
-                news.append(NewReceipt(key, status.origin, True, status.time_s))
+                read_s = at_s
+                news.append(NewReceipt(key, status.origin, True, at_s))
             if received_s is None and (seen.has_received(key[1]) or read_s is not None):
-                received_s = status.time_s
-                news.append(NewReceipt(key, status.origin, False, status.time_s))
+                received_s = at_s
+                news.append(NewReceipt(key, status.origin, False, at_s))
             if (received_s, read_s) != (was.received_s, was.read_s):
                 self.restore(key, status.origin, Receipt(received_s, read_s))
         return news

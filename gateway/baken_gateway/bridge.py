@@ -24,6 +24,9 @@ it is known better: the broker has sent its retained messages, and an echo marks
 lost its memory gets everything back, one that did not gets nothing twice, and two gateways never publish
 one record in turns.
 
+Pulses (see `baken.wire.pulse`) are published in the same way under their point's topic; what several programs
+know of one point is joined.
+
 What is cleared: a bulletin that says itself that it has expired and that is not held here any more, a record
 of which the broker holds a later one, a report of which it holds the answer, an answer whose time is over.
 Bytes that cannot be verified are counted and left alone: another gateway may have a newer trust list. A live
@@ -38,8 +41,9 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from baken.noticeboard import pulses
 from baken.noticeboard.replica import OVER, REFUSED, Outcome, Replica
-from baken.wire import answer, bulletin
+from baken.wire import answer, bulletin, pulse
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import ANSWER, BULLETIN, MAX_PAYLOAD
 from baken_gateway import topics, views
@@ -60,6 +64,7 @@ VIEW_HEAL_MS = 600_000  # a view that another gateway sees differently is left t
 VIEWS_PERIOD_MS = 1_000  # the least time between two looks at all views
 INFO_PERIOD_MS = 2_000  # the least time between two versions of our own view
 MAX_CONFLICTS = 256
+_OF_RECORDS = ("record/", "pulse/")  # what replicas exchange; all else is for people
 _MAX_LOG_LINES = 20  # about refused messages, per connection; all are counted
 
 _log = logging.getLogger(__name__)
@@ -138,7 +143,8 @@ class MqttReplica:
         self.prefix = topics.prefix(region.id)
         self.subscriptions = (self.prefix + ("#" if views else "record/#"),)
         if not views:
-            self.subscriptions += (self.prefix + "gateway/#", self.prefix + f"{name}/echo")
+            self.subscriptions += (self.prefix + "pulse/#", self.prefix + "gateway/#")
+            self.subscriptions += (self.prefix + f"{name}/echo",)
             if texts is not None:
                 self.subscriptions += tuple(f"{self.prefix}{one}/#" for one in topics.TEXT_TOPICS)
         self.will = Publish(self.prefix + f"{name}/online", b"0")
@@ -151,6 +157,7 @@ class MqttReplica:
         self._store = store
         self._acknowledged = store.acknowledged()
         self._broker: dict[str, bytes] = {}
+        self._early: dict[int, pulse.Pulse] = {}  # of a STATUS that has not come yet
         self._in_flight: dict[str, bytes] = {}
         self._wanted: dict[str, bytes] = {}
         self._queue: list[Publish] = []
@@ -219,6 +226,9 @@ class MqttReplica:
             self._quiet_at = now + QUIET_MS
         if below.startswith("record/"):
             return self._receive_record(below, payload, unix_s, now)
+        if below.startswith("pulse/"):
+            self._receive_pulse(below, payload, now)
+            return None
         if self._texts and self._texts.receive(below, payload, now):
             return None
         if below.endswith("/online"):
@@ -332,6 +342,30 @@ class MqttReplica:
             self._conflicts.add(topic)
         return outcome
 
+    def _receive_pulse(self, topic: str, payload: bytes, now: int) -> None:
+        self._note(topic, payload, now)
+        if not payload:
+            return
+        try:
+            found = pulse.decode(payload)
+        except RemoteProtocolError as error:
+            self._refuse(topic, error.cause, str(error))
+            return
+        if len(found) != 1 or topics.pulse(found[0].point) != topic:
+            self._refuse(topic, "pulse-topic", "not the topic of this pulse")
+            return
+        state = self.replica.pulses.receive(found[0])
+        if state == pulses.LATER:
+            self._early[found[0].point] = found[0]
+        elif state == pulses.REFUSED:
+            self._refuse(topic, "pulse-refused", "refused by the replica")
+
+    def _take_early(self) -> None:
+        """Retained messages come in any order: now the STATUS of a pulse may be here."""
+        for point, one in list(self._early.items()):
+            if self.replica.pulses.receive(one) != pulses.LATER:
+                del self._early[point]
+
     def _receive_online(self, topic: str, payload: bytes) -> None:
         name = topic[: -len("/online")]
         role, _, peer = name.partition("/")
@@ -357,7 +391,7 @@ class MqttReplica:
         ours = (wanted, self._in_flight.get(topic), self._acknowledged.get(topic))
         if wanted is None or not self.synced or payload in ours:
             return
-        if not topic.startswith("record/"):
+        if not topic.startswith(_OF_RECORDS):
             self._disturbed[topic] = _Disturbance(now + VIEW_HEAL_MS, VIEW_HEAL_MS)
             return
         before = self._disturbed.get(topic)
@@ -386,13 +420,18 @@ class MqttReplica:
 
     def _covers(self, topic: str) -> bool:
         """True for a topic whose retained message we would have been sent."""
-        return self._views or topic.startswith("record/")
+        return self._views or topic.startswith(_OF_RECORDS)
 
     # --- what the broker is to hold
 
     def _want(self, unix_s: int | None, now: int) -> None:
         """Bring `_wanted` up to date: everything live, the most urgent first; records, then views."""
-        state = (self.replica.revision, unix_s // 60 if unix_s is not None else None)
+        self._take_early()
+        state = (
+            self.replica.revision,
+            self.replica.pulses.revision,
+            unix_s // 60 if unix_s is not None else None,
+        )
         if state != self._wanted_of:
             self._wanted_of = state
             kept = {
@@ -406,7 +445,7 @@ class MqttReplica:
             and (self._views_of is None or now >= self._views_at + VIEWS_PERIOD_MS)
         ):
             self._views_of, self._views_at = state, now
-            kept = {topic: held for topic, held in self._wanted.items() if topic.startswith("record/")}
+            kept = {topic: held for topic, held in self._wanted.items() if topic.startswith(_OF_RECORDS)}
             if self.name in self._wanted:
                 kept[self.name] = self._wanted[self.name]
             self._wanted = {**kept, **self._wanted_views(unix_s)}
@@ -420,7 +459,7 @@ class MqttReplica:
 
     def _is_view_of_what_is_held(self, topic: str) -> bool:
         key = topics.bulletin_of_view(topic)
-        return not topic.startswith("record/") and (key is None or key in self.replica.notices)
+        return not topic.startswith(_OF_RECORDS) and (key is None or key in self.replica.notices)
 
     def _wanted_records(self) -> dict[str, bytes]:
         wanted: dict[str, bytes] = {}
@@ -429,6 +468,8 @@ class MqttReplica:
                 wanted[topics.of_record(notice.parts[index])] = notice.parts[index]
         for raw in self.replica.records():
             wanted.setdefault(topics.of_record(raw), raw)
+        for one in self.replica.pulses.all():
+            wanted[topics.pulse(one.point)] = pulse.encode([one])
         return wanted
 
     def _wanted_views(self, unix_s: int | None) -> dict[str, bytes]:
@@ -440,7 +481,7 @@ class MqttReplica:
                 views.bulletin_view(self.region, self.replica, notice, unix_s, before)
             )
         for status in self.replica.statuses.values():
-            view = views.status_view(self.region, status)
+            view = views.status_view(self.region, self.replica, status)
             wanted[topics.status_view(view["point"])] = views.encode(view)
         return wanted
 

@@ -3,6 +3,7 @@
     record/<kind>/<origin>/<seq>          exact bytes of a record of one part, retained; a kind that is not
                                           known here is called kind<number>
     record/<kind>/<origin>/<seq>.<part>   the same for each part (from 1) of one with several
+    pulse/<point number>                  the newest pulse of a point, as a PULSES message of one, retained
     bulletin/<authority>/<seq>            readable view (JSON), retained
     status/<point code>                   readable view (JSON), retained
     gateway/<id>                          readable view (JSON) of a gateway, retained
@@ -49,6 +50,10 @@ def of_header(header: RecordHeader) -> str:
 def of_record(raw: bytes) -> str:
     """Topic below the prefix for these bytes; RemoteProtocolError when they are no record."""
     return of_header(decode_header(raw))
+
+
+def pulse(point: int) -> str:
+    return f"pulse/{point}"
 
 
 def bulletin_view(origin: int, seq: int) -> str:

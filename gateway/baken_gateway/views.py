@@ -69,9 +69,10 @@ def bulletin_view(region: Region, replica: Replica, notice: Notice, unix_s: int 
     }
 
 
-def status_view(region: Region, status: Status) -> dict:
-    """View of the newest STATUS of a point."""
+def status_view(region: Region, replica: Replica, status: Status) -> dict:
+    """View of the newest STATUS of a point and of the pulses that follow it."""
     point = region.point_by_number(status.origin)
+    as_of_s = replica.pulses.as_of_s(status.origin)
     battery = status.battery_percent
     known = battery not in (BATTERY_UNKNOWN, EXTERNAL_POWER)
     return {
@@ -80,6 +81,7 @@ def status_view(region: Region, status: Status) -> dict:
         "municipality": point.municipality if point else None,
         "seq": status.seq,
         "time": iso(status.time_s, region.timezone),
+        "asOf": iso(status.time_s if as_of_s is None else as_of_s, region.timezone),
         "exercise": status.exercise,
         "state": _word(status.state),
         "priority": _word(status.priority),
@@ -94,7 +96,12 @@ def status_view(region: Region, status: Status) -> dict:
         "received": [
             f"{seen.authority}/{seq}" for seen in status.seen for seq in _numbers(seen, seen.received)
         ],
-        "read": [f"{seen.authority}/{seq}" for seen in status.seen for seq in _numbers(seen, seen.read)],
+        "read": [
+            f"{seen.authority}/{seq}"
+            for seen in status.seen
+            for seq in _numbers(seen, seen.read)
+            if replica.is_for(status.origin, (seen.authority, seq))
+        ],
     }
 
 
@@ -115,14 +122,13 @@ def decode(payload: bytes | None) -> dict:
 def _receipts(region: Region, replica: Replica, key: tuple[int, int]) -> tuple[set[str], set[str]]:
     received: set[str] = set()
     read: set[str] = set()
-    for number, status in replica.statuses.items():
+    for number, receipt in replica.receipts(key).items():
         point = region.point_by_number(number)
-        seen = status.seen_of(key[0])
-        if point is None or seen is None:
+        if point is None:
             continue
-        if seen.has_received(key[1]):
+        if receipt.received:
             received.add(point.code)
-        if seen.has_read(key[1]):
+        if receipt.read:
             read.add(point.code)
     return received, read
 

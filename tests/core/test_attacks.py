@@ -7,6 +7,8 @@ from _flood import Member, Net, Packet, airtime_ms, line
 from _small_region import (
     LONG_TEXT,
     NOON_S,
+    REGION_KEY,
+    TRUST,
     amend,
     beat,
     bulletin_parts,
@@ -19,11 +21,20 @@ from _small_region import (
 
 from baken.crypto.signing import AuthorityKey
 from baken.noticeboard.board import MAX_BULLETINS, MAX_OF_AUTHORITY, MAX_PARTS_OF_AUTHORITY
+from baken.noticeboard.gossip import FRAME_OVERHEAD
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, content
 from baken.wire import digest as wire
-from baken.wire.records import BULLETIN, STATUS
+from baken.wire.records import (
+    BULLETIN,
+    HEADER_SIZE,
+    SIGNATURE_SIZE,
+    STATUS,
+    RecordHeader,
+    encode_header,
+    seal,
+)
 from baken.wire.trust import Authority
 
 MINUTE = 60000
@@ -59,10 +70,11 @@ class Flash(MemoryStore):
 # A stolen point key
 
 
-def test_statuses_without_end_of_a_stolen_point_cost_one_relay_a_node_and_hide_no_bulletin():
+def test_statuses_without_end_of_a_stolen_point_cost_one_relay_a_node_and_hide_nothing_else():
     links = line(6)
     quiet, flooded = Net(links), Net(links)
     for net in (quiet, flooded):
+        net.publish("00", status_record(2, 1))
         net.run(10 * MINUTE)
     count = 150
     for seq in range(1, count + 1):
@@ -77,7 +89,8 @@ def test_statuses_without_end_of_a_stolen_point_cost_one_relay_a_node_and_hide_n
         caused = flooded.sent[name] - quiet.sent.get(name, 0)
         # A relay of each, its refresh where the hops ended, and now and then a repair.
         assert caused <= count * 3 // 2
-        assert list(flooded.members[name].replica.statuses) == [1]
+        statuses = flooded.members[name].replica.statuses
+        assert {point: status.seq for point, status in statuses.items()} == {1: count, 2: 1}
 
 
 # A stolen authority key
@@ -98,9 +111,11 @@ def test_alarms_that_fill_the_board_go_with_the_key_that_signed_them():
 
 def test_parts_of_bulletins_that_are_never_completed_give_way_to_what_is_more_severe():
     replica = fresh()
+    parts = bulletin_parts(1, LONG_TEXT, severity=b"Moderate")
+    body = parts[0][HEADER_SIZE:-SIGNATURE_SIZE]
     for seq in range(1, MAX_BULLETINS + 40):
-        first, *_others = bulletin_parts(seq, LONG_TEXT, severity=b"Moderate")
-        take(replica, first)
+        header = encode_header(RecordHeader(BULLETIN, 1, seq, 0, len(parts)))
+        take(replica, seal(header + body, TRUST.tag, REGION_KEY.sign))
         assert sum([notice.meta.parts for notice in replica.notices.values()]) <= MAX_PARTS_OF_AUTHORITY
     assert take(replica, *bulletin_parts(1, b"Echt.", origin=2, severity=b"Extreme")) == [NEW]
     assert len(replica.notices) > 30 and replica.notices[(2, 1)].complete
@@ -153,23 +168,29 @@ def test_what_a_revoked_key_signed_cannot_be_replayed_to_anybody_who_heard_of_it
 # An old copy
 
 
-def test_a_node_with_an_old_copy_of_its_flash_learns_what_it_forgot():
+def test_a_store_restored_from_an_old_copy_is_brought_up_to_date_and_rolls_nobody_back():
     net = Net(line(3))
     store = MemoryStore()
     net.members["02"] = Member("02", net.rand, 0, store)
-    net.publish("00", *bulletin_parts(1), status_record(2, 1))
-    net.run(10 * MINUTE)
-    old = copy_of(store)
-    net.publish("00", amend(8, amendment.REVOKE_AUTHORITY, 1), status_record(2, 5))
-    net.publish("00", *bulletin_parts(1, origin=2))
-    net.run(net.now + 10 * MINUTE)
-    net.members["02"] = Member("02", net.rand, net.now, old)
-    assert list(net.members["02"].replica.notices) == [(1, 1)]  # as it was
+    old = [status_record(1, 1), bulletin_parts(1)[0], bulletin_parts(1, origin=2)[0]]
+    net.publish("00", *old)
+    net.run(MINUTE)
+    assert len(store.load()) == 3
+    before = copy_of(store)
+    net.publish(
+        "00",
+        status_record(1, 2, b"Dicht."),
+        bulletin_parts(2, msg_type=b"Cancel", references=((1, 1),))[0],
+        amend(8, amendment.REVOKE_AUTHORITY, 2),
+    )
+    net.run(2 * MINUTE)
+    newest = net.members["00"].replica.records()
+    net.members["02"] = Member("02", net.rand, net.now, before)
+    assert net.members["02"].replica.statuses[1].seq == 1, "it starts with what the copy holds"
     net.run(net.now + 20 * MINUTE)
-    replica = net.members["02"].replica
-    assert list(replica.notices) == [(2, 1)] and replica.statuses[2].seq == 5
     for member in net.members.values():
-        assert list(member.replica.notices) == [(2, 1)]  # and it brought nothing back to the others
+        assert member.replica.records() == newest and 2 not in member.replica.trust.authorities
+        assert NEW not in take(member.replica, *old)
 
 
 def test_what_is_old_is_refused_whatever_the_kind_and_writes_nothing_to_flash():
@@ -188,28 +209,52 @@ def test_what_is_old_is_refused_whatever_the_kind_and_writes_nothing_to_flash():
 # Lies about what somebody holds
 
 
+def caused_by(net, lies, every_ms, turns):
+    """(airtime ms that the nodes spend, airtime ms that the liar spends) who tells its lies in turn."""
+    caused = [0]
+    transmit = net._transmit
+
+    def counted(name, packet):
+        caused[0] += airtime_ms(len(packet.payload) + FRAME_OVERHEAD)
+        transmit(name, packet)
+
+    net._transmit = counted
+    spent = 0
+    for turn in range(turns):
+        lie = lies[turn % len(lies)]
+        spent += airtime_ms(len(lie) + FRAME_OVERHEAD)
+        packet = Packet("liar", 1000 + turn, lie, 0, 1)
+        for member in net.members.values():
+            member.gossip.receive(lie, packet, 10, net.unix_s(), net.now)
+        net.run(net.now + every_ms)
+    return caused[0], spent
+
+
 def test_a_liar_who_claims_to_lack_everything_causes_hardly_more_airtime_than_it_spends():
     net = Net({"00": ["01"], "01": ["00"]})
     for seq in range(1, 17):
         net.publish("00", *bulletin_parts(seq, b"Blijf binnen en sluit ramen en deuren. " * 2))
     net.run(20 * MINUTE)
-    sent, spent = [], 0
-    transmit = net._transmit
-
-    def count(name, packet):
-        sent.append(airtime_ms(len(packet.payload) + 24))
-        transmit(name, packet)
-
-    net._transmit = count
     lies = [wire.encode_digest(wire.Digest(crc, {}, {})) for crc in range(5)]
-    for turn in range(720):  # an hour
-        lie = lies[turn % 5]
-        spent += airtime_ms(len(lie) + 24)
-        packet = Packet("liar", turn, lie, 0, 1)
-        for member in net.members.values():
-            member.gossip.receive(lie, packet, 10, net.unix_s(), net.now)
-        net.run(net.now + 5000)
-    assert sum(sent) < 2 * spent  # two nodes that answer; 1.5 when this was written
+    caused, spent = caused_by(net, lies, 5000, 720)  # an hour
+    assert 0 < caused < 2 * spent  # two nodes that answer; 1.5 when this was written
+
+
+def test_a_lie_repeated_costs_a_node_that_hears_it_less_than_twice_the_airtime_of_the_lie():
+    lies = {
+        "holds nothing": wire.encode_digest(wire.Digest(0, {}, {})),
+        "holds more": wire.encode_digest(wire.Digest(0, {1: {1, 5000}, 2: {9}}, {})),
+        "other statuses": wire.encode_digest(wire.Digest(1, {1: {1}}, {})),
+        "empty tally": wire.encode_tally([])[0],
+        "newer statuses": wire.encode_tally([(STATUS, 1, 900), (STATUS, 2, 900)])[0],
+    }
+    for name in sorted(lies):
+        for every_ms in (3000, 12000):
+            net = Net({"00": []})
+            net.publish("00", bulletin_parts(1)[0], status_record(1, 1), status_record(2, 1))
+            net.run(20 * MINUTE)
+            caused, spent = caused_by(net, [lies[name]], every_ms, 100)
+            assert 0 < caused < 2 * spent, (name, every_ms, caused, spent)
 
 
 # Clocks

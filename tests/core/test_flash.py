@@ -6,7 +6,7 @@ from _small_region import bulletin_parts, status_record
 
 from baken.device import flash
 from baken.device.flash import FlashStore
-from baken.noticeboard.store import next_number, raise_number
+from baken.noticeboard.store import MAX_VALUE, next_number, raise_number
 from baken.wire.records import BULLETIN, STATUS
 
 
@@ -230,6 +230,18 @@ def test_a_damaged_value_is_absent_and_counted():
             assert store.get("status") is None
         assert store.damaged == 4
         assert next_number(store, "status") == 1
+
+
+def test_a_value_too_long_to_come_back_is_refused_and_the_old_one_stays():
+    with Folder() as path:
+        store = FlashStore(path)
+        store.set("reports", b"r" * MAX_VALUE)
+        try:
+            store.set("reports", b"R" * (MAX_VALUE + 1))
+            raise AssertionError("it was taken")
+        except OSError as error:
+            assert "reports is 4097 bytes, limit 4096" in str(error)
+        assert store.get("reports") == FlashStore(path).get("reports") == b"r" * MAX_VALUE
 
 
 def test_a_record_without_room_is_kept_in_memory_and_written_when_there_is_room():

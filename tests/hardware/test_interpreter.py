@@ -229,17 +229,17 @@ def test_apt_keeps_its_state_to_itself_and_runs_no_hooks_of_the_machine(tmp_path
 
 
 def test_an_interpreter_on_path_is_used_when_its_words_fit(monkeypatch, tmp_path: Path, nothing_known: Path):
-    path = fake_micropython(tmp_path, "baken 1.27.0 64")
+    path = fake_micropython(tmp_path, "baken 1.27.0 64 maps")
     monkeypatch.setattr(interpreter.shutil, "which", lambda name: str(path))
     found = interpreter.find(64)
-    assert found == interpreter.Interpreter(path, "1.27.0", 64)
+    assert found == interpreter.Interpreter(path, "1.27.0", 64, True)
     assert str(found) == "MicroPython 1.27.0, 64-bit"
 
 
 @pytest.mark.parametrize(
     ("output", "code", "complaint"),
     [
-        ("baken 1.21.0 64", 0, "1.21.0, needed is 1.22"),
+        ("baken 1.21.0 64 maps", 0, "1.21.0, needed is 1.22"),
         ("ImportError: no module named cryptolib", 1, "no module named cryptolib"),
         ("", 127, "ended with code 127"),
     ],
@@ -250,7 +250,7 @@ def test_an_interpreter_that_does_not_serve_is_refused_with_the_reason(tmp_path,
 
 
 def test_a_program_that_cannot_be_started_is_refused(tmp_path: Path):
-    path = fake_micropython(tmp_path, "baken 1.25.0 64")
+    path = fake_micropython(tmp_path, "baken 1.25.0 64 maps")
     path.chmod(0o644)
     with pytest.raises(interpreter.InterpreterError, match="does not run"):
         interpreter.probe(path)
@@ -261,7 +261,7 @@ def test_the_newest_cached_interpreter_that_runs_is_used(nothing_known: Path, mo
     for version, output in (("1.9.4", "1.30.0"), ("1.25.0+ds-1", "1.25.0"), ("1.26.1", "broken")):
         folder = nothing_known / f"micropython-{version}-amd64"
         folder.mkdir(parents=True)
-        fake_micropython(folder, f"baken {output} 64")
+        fake_micropython(folder, f"baken {output} 64 maps")
     assert interpreter.find(64).version == "1.25.0"
 
 
@@ -320,7 +320,7 @@ def test_a_gap_is_a_reason_here_and_an_error_where_ci_is_true(nothing_known: Pat
 def test_the_command_line_tool_misses_32_bits_only_without_ci(
     nothing_known: Path, monkeypatch, tmp_path, capsys
 ):
-    path = fake_micropython(tmp_path, "baken 1.25.0 64")
+    path = fake_micropython(tmp_path, "baken 1.25.0 64 maps")
     monkeypatch.setattr(interpreter.shutil, "which", lambda name: str(path))
     monkeypatch.setattr(interpreter.platform, "machine", lambda: "vax")
     assert interpreter.main(["--print", "--bits", "64"]) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from _boards import EPOCH_S, PROGRAMS, ROOT, in_a_row, log_lines, make_node, region, running
 
+from baken_hardware.virtual import interpreter
 from baken_hardware.virtual.launcher import board_command
 
 
@@ -230,7 +231,8 @@ def test_random_bytes_repeat_with_the_seed_but_not_after_a_restart(tmp_path: Pat
 
 def test_a_board_says_what_is_missing_in_its_environment():
     argv, environment = board_command(ROOT / "firmware")
-    environment = {name: value for name, value in environment.items() if not name.startswith("BAKEN_")}
+    for name in ("BAKEN_FLASH", "BAKEN_NODE", "BAKEN_ETHER"):
+        environment.pop(name, None)
 
     def status(**settings: str) -> tuple[int, str]:
         result = subprocess.run(
@@ -241,6 +243,14 @@ def test_a_board_says_what_is_missing_in_its_environment():
     assert status() == (2, "virtual board stops: BAKEN_FLASH is not set\n")
     code, text = status(BAKEN_FLASH="/nowhere", BAKEN_NODE="A", BAKEN_ETHER="127.0.0.1:1")
     assert code == 3 and text.startswith("virtual board stops: cannot reach the ether at 127.0.0.1:1: ")
+
+
+def test_on_a_micropython_that_maps_no_images_the_code_is_loaded(tmp_path: Path, monkeypatch, bits: int):
+    """Before 1.25 it has no VfsRom."""
+    monkeypatch.setitem(interpreter._known, bits, interpreter.find(bits)._replace(maps_code=False))
+    argv, environment = board_command(ROOT / "firmware", bits)
+    assert f"heapsize={interpreter.LOADED_HEAP}" in argv and "BAKEN_IMAGES" not in environment
+    assert play(tmp_path, {"A": "0 set 5"}, 10, bits) == {"A": ["0 done"]}
 
 
 def test_a_board_ends_with_a_sentence_when_the_ether_goes_away(tmp_path: Path, bits: int):

@@ -12,7 +12,7 @@ CODES = ("OV01", "OV06", "DH01")
 
 
 def test_the_heap_of_three_nodes_is_the_same_after_a_day_as_after_two_hours(tmp_path: Path):
-    """Hourly reports of all three, a bulletin every two hours, each for six hours."""
+    """Hourly signs of life of all three, a bulletin every two hours, each for six hours."""
 
     async def playing() -> None:
         async with stage(tmp_path, CODES) as scene:
@@ -37,7 +37,7 @@ def test_the_heap_of_three_nodes_is_the_same_after_a_day_as_after_two_hours(tmp_
                     11,
                     12,
                 }
-                assert len(scene.statuses_of(code)) >= 22
+                assert scene.signs_of_life(code) >= 22
             scene.assert_healthy()
 
     asyncio.run(playing())

@@ -1,22 +1,17 @@
 """Emergency reports from the button of a far point to the crisis room and back, over real programs."""
 
 import asyncio
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from _brokers import KINDS, BrokerProcess
+from _crisis import Crisis
 from _gateway import GatewayProcess
 from _nodes import MINUTE, SECOND, Cable, Stage, stage
 from _region import authority_key, make_region, report_record
 
 from baken.wire import heartbeat, report
 from baken.wire.records import HEARTBEAT, REPORT, STATUS, TRUST
-from baken_gateway.region import Region
 from baken_hardware.bench import amend
 from baken_hardware.virtual.propagation import Point
 
@@ -64,29 +59,6 @@ async def report_by_button(scene: Stage, code: str) -> None:
     assert (await press(scene, code, "short", "long")).startswith("ZEKER?")
     words = await press(scene, code, "short", "long")
     assert words.startswith("NOODMELDING 1 WACHT: nog niet ontvangen."), words
-
-
-class Crisis:
-    """The crisis room's commands, on the clock of the exercise."""
-
-    def __init__(self, region: Region, broker: BrokerProcess, folder: Path) -> None:
-        self.clock = folder / "clock"
-        key = region.folder / "keys" / "authority-1.key"
-        self._common = ["--region", region.folder, "--data", folder / "console", "--key", key]
-        self._common += ["--broker", broker.address, "--exercise-clock", self.clock]
-
-    async def run(self, *words: object) -> str:
-        argv = [sys.executable, "-m", "baken_console.cli", words[0], *self._common, *words[1:]]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        process = await asyncio.create_subprocess_exec(
-            *map(str, argv), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 0, (argv, out, err)
-        return out.decode()
-
-    async def reports(self) -> list[dict]:
-        return json.loads(await self.run("reports", "--json"))
 
 
 def test_a_report_from_four_hops_away_is_acknowledged_and_answered_on_the_display(tmp_path):

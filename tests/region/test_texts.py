@@ -71,15 +71,17 @@ def test_what_a_client_sends_is_kept_here_and_what_is_addressed_to_another_only_
         async with stage(tmp_path, ("OV01", "OV06", "DH01")) as scene:
             await scene.start()
             await scene.run(70 * SECOND)
-            packet = mesh_pb2.MeshPacket(to=scene.region.point("OV06").node_num, id=4711, want_ack=True)
+            text = "Dekens over? €".encode()
+            packet = mesh_pb2.MeshPacket(to=scene.region.point("OV06").node_num, want_ack=True)
             packet.decoded.portnum = portnums_pb2.PortNum.TEXT_MESSAGE_APP
-            packet.decoded.payload = "Dekens over? €".encode()
+            packet.decoded.payload = text
             async with Cable(scene, "OV01") as cable:
-                await cable.write(stream.frame(mesh_pb2.ToRadio(packet=packet).SerializeToString()))
-                await cable.until(lambda: texts_on_flash(scene, "OV06"), "OV06 has the text")
-            assert (
-                texts_on_flash(scene, "OV01") == texts_on_flash(scene, "OV06") == ["Dekens over? €".encode()]
-            )
+                for packet.id in (4711, 4712, 4713):  # refused while a lost introduction is made good
+                    await cable.write(stream.frame(mesh_pb2.ToRadio(packet=packet).SerializeToString()))
+                    await scene.run(20 * SECOND)
+                    if texts_on_flash(scene, "OV06"):
+                        break
+            assert set(texts_on_flash(scene, "OV01")) == {text} and texts_on_flash(scene, "OV06") == [text]
             assert texts_on_flash(scene, "DH01") == []
             (message,) = Inbox(str(scene.nodes["OV06"].flash / "board")).newest()
             assert message.direct and message.sender == scene.region.point("OV01").node_num

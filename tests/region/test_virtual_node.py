@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from meshtastic.protobuf import admin_pb2
 
 from baken.wire import messages, modem, protobuf
 from baken.wire.channel import DEFAULT_KEY, channel_hash
-from baken.wire.packet import BROADCAST, Packet, low_byte
+from baken.wire.packet import BROADCAST, low_byte
 
 FOREIGN = 0x5EED_0042
 
@@ -144,33 +143,6 @@ def tune(client: Client, number: int, preset: int) -> None:
     client.order(number, admin_pb2.AdminMessage(set_config=config))
 
 
-def say_until_heard(foreign: ForeignNode, sender: int, client: Client, text: bytes) -> Packet:
-    """On a busy machine a frame may get lost between a clock of ten times the speed and a node that lags."""
-    said: list[int] = []
-    for _ in range(6):
-        said.append(client.say(text))
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            for packet_id in said:
-                if copies := foreign.copies(sender, packet_id):
-                    return copies[0]
-            foreign.listen()
-    raise AssertionError(f"none of {said} of {sender:08x} was heard")
-
-
-def say_until_told(speaker: Client, listener: Client, text: bytes) -> None:
-    """The same for what another node is to hear."""
-    for _ in range(5):
-        speaker.say(text)
-        try:
-            listener.wait_for_text(text, 12)
-            return
-        except AssertionError:
-            pass
-    speaker.say(text)
-    listener.wait_for_text(text)
-
-
 def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
     tmp_path: Path, foreign: ForeignNode
 ):
@@ -183,11 +155,12 @@ def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
         for number in (*slow, *quick, modem.LONG_FAST):
             preset = modem.preset(number)
             tune(clients[0], first, number)
-            alone = say_until_heard(foreign, first, clients[0], b"Alleen")
+            alone = foreign.hear(first, clients[0].say(b"Alleen"))
             assert alone.channel_hash == channel_hash(preset.channel_name, DEFAULT_KEY)
             tune(clients[1], second, number)
             together = f"Samen op {preset.name}".encode()
-            say_until_told(clients[1], clients[0], together)
+            clients[1].say(together)
+            clients[0].wait_for_text(together)
         assert clients[1].texts == []
         for client in clients:
             client.close()

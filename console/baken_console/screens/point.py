@@ -66,9 +66,9 @@ class PointScreen(BoardScreen):
             (words("label-kind"), row.point.kind, ""),
         ]
         status = row.status
-        if status is None or row.age_s is None:
+        if status is None or row.age_s is None or row.heard_s is None:
             return [*facts, (words("label-heard"), words("never"), MUTED)]
-        when = calendar.day_clock(status.time_s)
+        when = calendar.day_clock(row.heard_s)
         heard = words(
             "heard-now" if row.age_s < 60 else "heard-value", when=when, age=calendar.age(row.age_s)
         )

@@ -4,7 +4,7 @@
 which libraries differ (canonical numbers, keys of small order) are made here first.
 """
 
-from baken.compat import const
+from baken.compat import const, sha256
 from baken.crypto import ed25519
 
 TYPE_CHECKING = const(False)
@@ -60,7 +60,12 @@ class PointKey:
         self.public = ed25519.x25519_public(private)
         self.signing_public = key.public
         self._sign = key.sign
+        self._private = bytes(private)
 
     def sign(self, message: "bytes | bytearray | memoryview") -> bytes:
         """A 64-byte signature that `verify` accepts under `signing_public`."""
         return self._sign(bytes(message))
+
+    def secret(self, about: bytes) -> bytes:
+        """32 bytes that only this key can make, the same each time for the same `about`."""
+        return sha256(b"baken-point-secret-1" + self._private + about)

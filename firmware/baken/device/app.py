@@ -1,9 +1,8 @@
 """The node program: asyncio around the sans-IO engines, one board's drivers below, one noticeboard above.
 
-    radio ---> MeshNode -Carrier-> Gossip ---> Replica ---> Panel ---> display
-                 |                   ^            ^
-    serial <-> ClientApi <-----> LinkSession -----+      Reporter: the point's own STATUS
-                                                         Letterbox: its emergency reports, the answers
+    radio ---> MeshNode -Carrier-> Gossip ---> Replica ---> Point ---> display
+                 |                   ^            ^           ^
+    serial <-> ClientApi <---Cable---+------------+           +------- button
 
 One method, `_run`, moves events between the engines until none is left; each task below it only waits for
 one piece of hardware and then calls it. Nothing here decides what is true or what is sent: the engines do.
@@ -11,18 +10,18 @@ one piece of hardware and then calls it. Nothing here decides what is true or wh
 
 import asyncio
 import gc
-import os
 import sys
 
 from baken import __version__
 from baken.compat import const
-from baken.device import reporter, settings, views
+from baken.device import settings, views
+from baken.device.cable import Cable
 from baken.device.carrier import Carrier, gossip_settings
 from baken.device.duty import DutyKeeper
 from baken.device.flash import FlashStore
 from baken.device.nodefile import NodeFile
 from baken.device.pages import Screen
-from baken.device.panel import Panel
+from baken.device.point import Point
 from baken.device.timekeeper import Timekeeper
 from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.events import (
@@ -38,14 +37,11 @@ from baken.mesh.events import (
 from baken.mesh.node import MeshNode
 from baken.mesh.preferences import Preferences, unload_rules
 from baken.noticeboard import gossip
-from baken.noticeboard.gaps import Gaps
 from baken.noticeboard.link import LinkSession
-from baken.noticeboard.replica import NEW, REFUSED, Replica
-from baken.wire import report, status
+from baken.noticeboard.replica import Replica
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.messages import ALERT_APP, LEVEL_ERROR, TEXT_MESSAGE_APP
-from baken.wire.packet import BROADCAST
-from baken.wire.records import ANSWER, BULLETIN, DRAFT, HEARTBEAT, REPORT, TRUST, decode_header, message_kind
+from baken.wire.records import DRAFT, message_kind
 
 RESTART_STATUS = const(75)  # how the program ends that wants to be started again
 _IDLE_MS = const(600000)
@@ -83,34 +79,21 @@ class Node:
         self._gossip = gossip.Gossip(
             self._replica, gossip_settings(self._mesh.config), self._mesh.modem.airtime_ms, self._rand, now
         )
+        self._gossip.belong_to(self._settings.number)
         device = DeviceInfo(pio_env=board.NAME.encode())
         self._api = ClientApi(self._mesh, device, self._rand, self._preferences)
         self._carrier = Carrier(self._mesh, self._gossip, self._settings.record_channel, self.counters)
-        self._link = LinkSession(self._replica, self._gossip.publish)
-        self._link_open = False
-        self._for_client = None  # payload that the client's queue had no room for yet
-        self._reporter = reporter.Reporter(
-            self._settings, self._replica, self._store, self._timekeeper, board.battery, self._rand, now
-        )
-        self._screen = Screen(board.display)
-        self._panel = Panel(
-            self._screen,
-            self._replica,
+        self._cable = Cable(self._api, LinkSession(self._replica, self._gossip.publish))
+        self._point = Point(
+            board,
             self._settings,
+            self._replica,
+            self._store,
             self._timekeeper,
-            lambda: self._reporter.condition,
-            self._report,
             self._health,
-            self._mark_read,
+            self._rand,
+            now,
         )
-        self._panel.contact_s = self._replica.newest_sent_s
-        self._panel.open_letterbox = self._open_letterbox
-        self._panel.gaps = Gaps(self._replica, self._store)
-        self._panel.is_trusted = self._is_trusted
-        if "texts" in os.listdir(board.FLASH + "/board"):
-            self._open_inbox()
-        if self._store.get("reports") or self._replica.letters.answers_for(self._settings.number):
-            self._open_letterbox()
         self._retune = True  # the radio has other settings than the mesh
         self._end_at = None
         self._end_status = RESTART_STATUS
@@ -119,7 +102,6 @@ class Node:
         self._frame = b""
         self._transmit_wanted = asyncio.Event()
         self._changed = asyncio.Event()  # something below changed a deadline
-        self._redraw = asyncio.Event()
         self._told_full = 0
         self._unsent = b""
         self._writable_at = None
@@ -186,18 +168,18 @@ class Node:
         while True:
             kind = await self._board.button.press()
             now = self._now()
-            self._panel.press(kind, now)
-            self._redraw.set()
+            self._point.panel.press(kind, now)
+            self._point.redraw.set()
             self._run(now)
 
     async def _show(self):
         while True:
             now = self._now()
-            self._panel.turn(now)
-            self._panel.draw(now)
-            self._redraw.clear()
+            self._point.panel.turn(now)
+            self._point.panel.draw(now)
+            self._point.redraw.clear()
             await self._board.display.show()
-            await _wait_for(self._redraw, self._panel.deadline(self._now()) - self._now())
+            await _wait_for(self._point.redraw, self._point.panel.deadline(self._now()) - self._now())
 
     async def _wait(self):
         while True:
@@ -236,7 +218,7 @@ class Node:
                 self._log("refused draft-from-air")
         else:
             if isinstance(event, Received) and event.portnum in (TEXT_MESSAGE_APP, ALERT_APP):
-                self._keep_text(event, now)
+                self._point.keep_text(event, self._mesh, now)
             self._api.unix_s = self._timekeeper.unix_s()
             self._api.receive_event(event, now)
         return True
@@ -255,12 +237,12 @@ class Node:
             self._receive_client_record(event.payload, now)
             return True
         if isinstance(event, ClientText):
-            self._keep_text(event, now)
+            self._point.keep_text(event, self._mesh, now)
             return True
         if isinstance(event, SetTime):
             if self._timekeeper.set(event.unix_s):
                 self._replica.forget_retired()
-                self._redraw.set()
+                self._point.redraw.set()
             else:
                 self._count("bad-time")
             return True
@@ -271,16 +253,7 @@ class Node:
             self._end_at = event.at
             self._end_status = RESTART_STATUS if isinstance(event, Reboot) else 0
             return True
-        if self._link_open and not self._api.client_ready:
-            self._link_open = False
-            self._for_client = None
-            self._link.close()
-        if self._link_open and self._for_client is None:
-            self._for_client = self._link.next_payload(now)
-        if self._for_client is not None and self._api.client_record(self._for_client):
-            self._for_client = None
-            return True
-        return False
+        return self._cable.run(now)
 
     def _configure(self):
         """Let what hangs on the mesh's settings follow them."""
@@ -324,119 +297,29 @@ class Node:
         if message_kind(payload) == DRAFT:
             self._receive_draft(payload, now)
             return
-        if not self._link_open:
-            self._link_open = True
-            self._link.open(now)
         self._carrier.heard_via = 0
-        self._carrier.is_live = self._link.in_step  # what comes before that was kept for us
-        outcome = self._link.receive(payload, self._timekeeper.unix_s(), now)
-        if outcome is not None and outcome.cause:
-            self._log("refused " + outcome.cause)
+        self._carrier.is_live = self._cable.is_in_step  # what comes before that was kept for us
+        cause = self._cable.receive(payload, self._timekeeper.unix_s(), now)
+        if cause:
+            self._log("refused " + cause)
 
     def _receive_draft(self, payload, now):
         try:
-            if report.is_draft(payload):
-                text, priority, exercise = report.decode_draft(payload)
-                name = self._open_letterbox().write(text, priority, exercise, now)
-                if name is None:
-                    self._count("reports-full")
-                    self._api.notify("te veel noodmeldingen wachten / too many reports wait", LEVEL_ERROR)
-                else:
-                    self._panel.show_letter(name, now)
-                    self._redraw.set()
-            else:
-                self._reporter.draft(status.decode_draft(payload), now)
+            if not self._point.receive_draft(payload, now):
+                self._count("reports-full")
+                self._api.notify("te veel noodmeldingen wachten / too many reports wait", LEVEL_ERROR)
         except RemoteProtocolError as error:
             self._count(error.cause)
         self._publish_own(now)
 
     def _learn(self, event, now):
-        kind, origin, seq, _part = event.record_id
         self._log("learned %d-%d-%d-%d" % event.record_id + " via %02x" % self._carrier.heard_via)
-        self._link.offer(event.raw)
-        if kind == BULLETIN:
-            notice = self._replica.notices.get((origin, seq))
-            if notice is None:
-                return  # a more urgent one has taken its place on a full board
-            self._expire_at = now  # it may be the next to expire
-            self._hear_authority(notice.meta.sent_s)
-            self._panel.show_new(notice.key, now)
-            self._redraw.set()
-            if notice.complete and not self._settings.is_router:
-                self._reporter.seen_changed(now)
-        elif kind == HEARTBEAT:
-            self._hear_authority(self._replica.heartbeats[origin].time_s)
-        elif kind == REPORT or kind == ANSWER:
-            self._learn_letter(event.record_id, now)
-        elif kind == TRUST:
-            self._redraw.set()
-        own_seq = reporter.own_number(event.record_id, self._settings)
-        if own_seq is not None:
-            self._reporter.overtaken(own_seq)
-
-    def _learn_letter(self, record_id, now):
-        self._expire_at = now
-        held = self._replica.letters.answers.get(record_id[1:3])
-        if record_id[0] == ANSWER and held is not None:
-            self._hear_authority(held[0].time_s)
-        own = self._settings.number
-        if record_id[1] == own or (held is not None and held[0].point == own):
-            name = self._open_letterbox().learned(record_id)
-            if name is not None:
-                self._panel.show_letter(name, now)
-                self._redraw.set()
-
-    def _hear_authority(self, signed_s):
-        """A record of an authority is new here, signed at that moment."""
-        is_live = self._carrier.is_live
-        self._timekeeper.witness(signed_s, is_live)
-        contact_s = self._timekeeper.unix_s() if is_live else signed_s
-        self._panel.contact_s = max(contact_s or 0, self._panel.contact_s or 0)
-        self._redraw.set()
-
-    def _is_trusted(self):
-        return reporter.is_trusted(self._settings, self._replica)
-
-    def _open_letterbox(self):
-        """A node without emergency reports and answers does without their code."""
-        from baken.device.letterbox import Letterbox
-
-        if self._panel.letterbox is None:
-            self._panel.letterbox = Letterbox(
-                self._settings, self._replica, self._store, self._timekeeper, self._rand, self._now()
-            )
-        return self._panel.letterbox
-
-    def _open_inbox(self):
-        """A node that has never had a text message does without their code."""
-        from baken.device.inbox import Inbox
-
-        self._panel.inbox = Inbox(self._board.FLASH + "/board")
-        return self._panel.inbox
-
-    def _keep_text(self, event, now):
-        own = self._settings.mesh.node_num
-        if event.to not in (BROADCAST, own) and event.sender != own:
-            return  # between two others
-        unix_s, quality = self._timekeeper.unix_s(), self._timekeeper.quality()
-        inbox = self._panel.inbox if self._panel.inbox is not None else self._open_inbox()
-        urgency = inbox.take(event, self._mesh, unix_s, quality)
-        if self._panel.show_text(urgency, now):
-            self._redraw.set()
+        self._cable.offer(event.raw)
+        if self._point.learn(event.record_id, self._carrier.is_live, now):
+            self._expire_at = now
 
     def _publish_own(self, now):
-        """What this point has to say: its STATUS, and its emergency reports until they are answered."""
-        raw = self._reporter.poll(now)
-        if raw is not None and self._publish(raw, now) != NEW:
-            self._count("own-status-refused")
-        box = self._panel.letterbox
-        for raw, is_new in box.poll(now) if box is not None else ():
-            if is_new:
-                if self._publish(raw, now) == REFUSED:
-                    self._count("own-report-refused")
-                self._redraw.set()
-            else:
-                self._gossip.spread(decode_header(raw).record_id, now)
+        self._point.publish(self._publish, self._gossip.spread, self._count, now)
 
     def _publish(self, raw, now):
         self._carrier.heard_via = 0
@@ -460,26 +343,11 @@ class Node:
         if unix_s is None:
             return
         if self._replica.expire(unix_s):
-            self._redraw.set()
-        if self._panel.letterbox is not None:
-            self._panel.letterbox.expire(unix_s)
+            self._point.redraw.set()
+        self._point.expire(unix_s)
         next_s = self._replica.next_expiry_s()
         if next_s is not None:  # on the second, or neighbours would go on serving what others refuse
             self._expire_at = min(self._expire_at, now + 1000 * (next_s - unix_s))
-
-    # --- for the panel
-
-    def _report(self, said):
-        self._reporter.draft(said, self._now())
-        self._changed.set()
-
-    def _mark_read(self, key):
-        try:
-            self._replica.mark_read(key)
-        except OSError:
-            pass  # no room on the flash: it is known until the power fails, and told all the same
-        self._reporter.seen_changed(self._now())
-        self._changed.set()
 
     def _health(self):
         refused = sum(self._replica.counters.values())
@@ -495,7 +363,7 @@ class Node:
         ]
 
     async def _show_start(self):
-        self._screen.draw_start(
+        self._point.screen.draw_start(
             views.StartView(
                 point_name=self._settings.name,
                 region_name=self._settings.trust.region,
@@ -510,14 +378,13 @@ class Node:
     # --- small things
 
     def _deadline(self):
-        due = min(self._gossip.deadline(), self._reporter.deadline(), self._expire_at)
+        due = min(self._gossip.deadline(), self._point.deadline(), self._expire_at)
         for other in (
             self._mesh.deadline(),
             self._writable_at,
             self._api.deadline(),
             self._end_at,
-            self._link.deadline() if self._link_open else None,
-            self._panel.letterbox.deadline() if self._panel.letterbox is not None else None,
+            self._cable.deadline(),
         ):
             if other is not None:
                 due = min(due, other)

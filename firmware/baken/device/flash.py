@@ -26,6 +26,7 @@ counter that goes back would give a number twice: room for values is set aside i
 import os
 
 from baken.compat import const, crc32
+from baken.noticeboard.store import MAX_VALUE
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import HEADER_SIZE, HEARTBEAT, STATUS, decode_header
 
@@ -34,7 +35,6 @@ MAX_UNSAVED = const(128)  # items in memory while the flash is full; beyond them
 LEAST_LOG = const(32768)  # bytes below which the log is not written anew
 _MAGIC = b"\xb7\x42"
 _MAX_BATCH = const(4096)
-_MAX_VALUE = const(4096)
 _HALF = "~"  # prefix of a file that is being written
 _RESERVE_SIZE = const(16384)  # LittleFS blocks for the two values, one being written and one spare
 
@@ -112,7 +112,7 @@ class FlashStore:
     def get(self, name):
         try:
             with open(self._values + name, "rb") as file:
-                data = file.read(_MAX_VALUE + 4)
+                data = file.read(MAX_VALUE + 4)
         except OSError:
             return None
         if len(data) < 4 or crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
@@ -121,7 +121,9 @@ class FlashStore:
         return data[:-4]
 
     def set(self, name, value):
-        """Keep `value`; OSError when the flash has not even room for that."""
+        """Keep `value`; OSError when it is over MAX_VALUE, or the flash has not even room for that."""
+        if len(value) > MAX_VALUE:
+            raise OSError("value %s is %d bytes, limit %d" % (name, len(value), MAX_VALUE))
         data = bytes(value) + crc32(bytes(value)).to_bytes(4, "big")
         try:
             self._write_value(name, data)

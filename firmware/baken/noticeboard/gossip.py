@@ -3,22 +3,36 @@
 A new record is flooded by Meshtastic's own rules; a node that gets it with its hop limit spent sends it on
 with a fresh one. What a flood missed is repaired: each node announces its DIGEST on a Trickle timer, whoever
 holds more serves the difference with hop limit 0 after a random delay, and keeps silent when another was
-first. STATUS records, one a point, are compared by the checksum in the digest and, where that differs, by
-TALLY.
+first. What is no bulletin is compared by the checksum in the digest and, where that differs, by TALLY.
+
+STATUS records, their pulses and the tally of statuses go at their own pace, see `leisure`.
 
 Sans-IO: `receive` takes what the mesh delivered, `next_event` gives what to do, `deadline` says when to ask
 again.
 """
 
 from baken.compat import const
+from baken.noticeboard.leisure import Leisure
 from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
 from baken.noticeboard.waits import adds_little, relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
+from baken.wire import pulse as pulse_wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import ANSWER, BULLETIN, DIGEST, REPORT, TALLY, TRUST, decode_header, message_kind
+from baken.wire.records import (
+    ANSWER,
+    BULLETIN,
+    DIGEST,
+    PULSES,
+    REPORT,
+    STATUS,
+    TALLY,
+    TRUST,
+    decode_header,
+    message_kind,
+)
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(8)  # records served for one digest
@@ -168,13 +182,19 @@ class Gossip:
         self._asked_at = None  # when our digest was last said
         self._tally_at = None
         self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
+        self._leisure = Leisure(replica, settings.imin_ms, settings.k == 0, rand, now)
         self.counters = {}
+
+    def belong_to(self, point):
+        """This is the node of point number `point`: its pulses are repeated until a neighbour is heard."""
+        self._leisure.belong_to(point)
 
     def configure(self, settings, airtime_ms, now):
         """Go on at another modem setting; intervals that differ begin anew."""
         self._airtime_ms = airtime_ms
         if settings != self.settings:
             self.settings = settings
+            self._leisure.configure(settings.imin_ms, settings.k == 0)
             self._lonely.configure(settings.imin_ms, settings.imax_ms)
             self._trickle = Trickle(
                 settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
@@ -192,9 +212,17 @@ class Gossip:
         return outcome
 
     def spread(self, record_id, now):
-        """Flood a record that is held here and came by another way than the air."""
-        self._trickle.reset(now)
-        self._lonely.learned(now)
+        """Send on a record that is held here and came by another way than the air: a STATUS that is not
+        urgent to the neighbours, who will do the same, anything else as a flood.
+        """
+        if record_id[0] == STATUS:
+            wait = self._leisure.spread(record_id)
+            if wait is not None:
+                self._schedule(record_id, now + wait)
+                return
+        else:
+            self._trickle.reset(now)
+            self._lonely.learned(now)
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -215,6 +243,8 @@ class Gossip:
                 self._receive_digest(packet.sender, wire.decode_digest(payload), margin_db, unix_s, now)
             elif kind == TALLY:
                 self._receive_tally(wire.decode_tally(payload), now)
+            elif kind == PULSES:
+                self._receive_pulses(pulse_wire.decode(payload), margin_db, now)
             else:
                 self._receive_record(payload, packet, margin_db, unix_s, now)
         except RemoteProtocolError as error:
@@ -226,11 +256,9 @@ class Gossip:
     def deadline(self):
         """When `next_event` has something again, ms."""
         due = self._trickle.deadline()
-        lonely_at = self._lonely.deadline()
-        if lonely_at is not None:
-            due = min(due, lonely_at)
-        if self._tally_at is not None:
-            due = min(due, self._tally_at)
+        for at in (self._tally_at, self._lonely.deadline(), self._leisure.deadline()):
+            if at is not None:
+                due = min(due, at)
         if self._floods:
             due = min(due, self._flood_at)
         for at in self._scheduled.values():
@@ -254,6 +282,10 @@ class Gossip:
         if self._tally_at is not None and self._tally_at <= now:
             self._say_tally(now)
             return self._events.pop(0) if self._events else None
+        said = self._leisure.poll(now, self._airtime)
+        if said:
+            self._events += [Send(payload, 0, SERVE_HOP_START) for payload in said]
+            return self._events.pop(0)
         self._look_after_lonely(now)
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
@@ -265,6 +297,9 @@ class Gossip:
                     return self._flood(now) if self._flood_at <= now else None
                 if raw is not None:
                     self._remember_served(record_id, now)
+                    again = self._leisure.repeat(record_id)
+                    if again is not None:
+                        self._schedule(record_id, now + again)
                     return Send(raw, 0, SERVE_HOP_START, record_id, False, self._is_life_saving(record_id))
         return None
 
@@ -278,6 +313,7 @@ class Gossip:
                 self._answer_again(payload, now)
             return
         record_id = outcome.record_id
+        self._leisure.heard(record_id)
         is_flood = packet.hop_start > SERVE_HOP_START
         if is_flood or record_id not in self._floods_due:
             self._floods_due.discard(record_id)
@@ -289,19 +325,24 @@ class Gossip:
             elif self._may_serve(record_id, now):
                 self._remember_served(record_id, now)  # who asks again is not served by each of us in turn
             return
-        self._trickle.reset(now)
-        self._lonely.learned(now)
         airtime = self._airtime(payload)
         is_letter = record_id[0] in _LETTERS
+        if is_letter:
+            wait = self._rand(4 * airtime) + airtime
+        else:
+            wait = self._pass_on_wait(airtime, margin_db, now)
+        if record_id[0] == STATUS:
+            wait = self._leisure.learn(record_id[1], now)
+        else:
+            self._trickle.reset(now)
+            self._lonely.learned(now)
         if packet.hop_limit == 0 and not is_flood:
             if is_letter:
                 self._floods_due.add(record_id)
-                self._schedule(record_id, now + self._rand(4 * airtime) + airtime)
-            else:
-                self._schedule(record_id, now + self._pass_on_wait(airtime, margin_db, now))
+            self._schedule(record_id, now + wait)
         elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
             self._refresh_spent(record_id, packet)
-        elif adds_little(margin_db) and self._lonely.has_company(now) and not self._is_life_saving(record_id):
+        elif self._is_left_to_others(record_id, margin_db, now):
             self._events.append(LeaveOut(packet))
         else:
             self._refresh_spent(record_id, packet)
@@ -313,6 +354,12 @@ class Gossip:
         if self._asked_at is not None and now - self._asked_at <= self.settings.imin_ms:
             return thanks_wait(airtime, self._rand)
         return relay_wait(airtime, margin_db, self._rand)
+
+    def _is_left_to_others(self, record_id, margin_db, now):
+        """Whether a bulletin that nobody's life depends on came from so near that we need not relay it."""
+        if record_id[0] != BULLETIN or self._is_life_saving(record_id):
+            return False
+        return adds_little(margin_db) and self._lonely.has_company(now)
 
     def _refresh_spent(self, record_id, packet):
         """Where the hops of a flood are spent it goes on with fresh ones."""
@@ -377,21 +424,32 @@ class Gossip:
         if richer:
             self._trickle.hurry(now)
         servable = [record_id for record_id in missing if self._may_serve(record_id, now)]
+        mine = self.replica.tally_crc()
         if servable:
             self._serve(servable, margin_db, now)
         elif richer:
             pass
-        elif peer.tally_crc != self.replica.tally_crc():
+        elif peer.tally_crc != mine:
             # Also when it took none of what it was served: it may not know the key that signed that.
-            if self._tally_at is None and not self._tally_is_fresh(now):
-                self._tally_at = (
-                    now + self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
-                )
+            self._plan_tally(peer.tally_crc, mine, now)
         elif not missing:
             self._trickle.heard_consistent()
 
+    def _plan_tally(self, theirs, mine, now):
+        """Say the pages of the tally in which we differ, unless we just have."""
+        wait = self._airtime_ms(FRAME_OVERHEAD) + self._rand(4 * self._airtime_ms(128))
+        if not wire.same_letters(theirs, mine) and self._tally_at is None and not self._tally_is_fresh(now):
+            self._tally_at = now + wait
+        if not wire.same_statuses(theirs, mine):
+            self._leisure.differ(wait, now)
+
+    def _receive_pulses(self, pulses, margin_db, now):
+        lacking = self._leisure.receive_pulses(pulses, now)
+        self._serve([record_id for record_id in lacking if self._may_serve(record_id, now)], margin_db, now)
+
     def _receive_tally(self, peer, now):
         mine = self.replica.tally()
+        self._leisure.receive_tally(peer, now)
         if peer.pages == 1 and peer.entries == mine:
             self._tally_at = None
             return
@@ -447,18 +505,19 @@ class Gossip:
 
     def _say_tally(self, now):
         self._tally_at = None
-        entries = self.replica.tally()
         crc = self.replica.tally_crc()
         said = self._tally_said
-        self._tally_said = (crc, now, said[2] + 1 if said and said[0] == crc else 0)
-        for page in wire.encode_tally(entries):
+        is_again = said is not None and wire.same_letters(said[0], crc)
+        self._tally_said = (crc, now, said[2] + 1 if said and is_again else 0)
+        for page in wire.encode_tally(self.replica.tally(), statuses=False):
             self._events.append(Send(page, 0, SERVE_HOP_START))
 
     def _tally_is_fresh(self, now):
         """We said this very tally not long ago; each time that it is asked for again takes twice as long."""
-        if self._tally_said is None or self._tally_said[0] != self.replica.tally_crc():
+        said = self._tally_said
+        if said is None or not wire.same_letters(said[0], self.replica.tally_crc()):
             return False
-        return now - self._tally_said[1] <= self.settings.imin_ms << min(self._tally_said[2], 5)
+        return now - said[1] <= self.settings.imin_ms << min(said[2], 5)
 
     def _airtime(self, raw):
         return self._airtime_ms(len(raw) + FRAME_OVERHEAD)
@@ -470,6 +529,7 @@ class Gossip:
 def serves(payload):
     """Record id of a payload that is a record, None for gossip and for bytes that are neither."""
     try:
-        return decode_header(payload).record_id if message_kind(payload) not in (DIGEST, TALLY) else None
+        is_gossip = message_kind(payload) in (DIGEST, TALLY, PULSES)
+        return None if is_gossip else decode_header(payload).record_id
     except RemoteProtocolError:
         return None

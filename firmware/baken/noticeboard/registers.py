@@ -15,11 +15,13 @@ MAX_CARRIED_OF_ORIGIN = const(2)
 class Statuses:
     """What points say, by number, to read like a dictionary: {point number: Status}.
 
-    Each Status is decoded when it is asked for: the raw record takes a quarter of its memory.
+    Each Status is decoded when it is asked for: the raw record takes a quarter of its memory. Its `seen` has
+    the receipts that pulses have told since.
     """
 
     def __init__(self, held):
         self._held = held
+        self._receipts = {}  # point -> (STATUS number, bulletins received since, read since)
 
     def __len__(self):
         return len(list(iter(self)))
@@ -31,7 +33,19 @@ class Statuses:
         return (STATUS, origin) in self._held
 
     def __getitem__(self, origin):
-        return status.decode(self._held[(STATUS, origin)][1])
+        told = status.decode(self._held[(STATUS, origin)][1])
+        seq, received, read = self._receipts.get(origin, (None, 0, 0))
+        if seq == told.seq and told.seen:
+            told.seen = (status.seen_after(told.seen[0], received, read),) + told.seen[1:]
+        return told
+
+    def follow(self, origin, seq, received, read):
+        """Pulses behind STATUS `seq` of a point have told of so many bulletins received, and read."""
+        self._receipts[origin] = (seq, received, read)
+
+    def forget_receipts(self, origin):
+        """The STATUS of this point is gone, and with it what followed."""
+        self._receipts.pop(origin, None)
 
     def get(self, origin, default=None):
         """The Status of a point, or `default`."""

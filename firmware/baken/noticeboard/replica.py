@@ -10,6 +10,7 @@ from baken.noticeboard.board import Board, pack_keys, unpack_keys
 from baken.noticeboard.keyring import Keyring
 from baken.noticeboard.letters import Letters
 from baken.noticeboard.notice import current, state_of
+from baken.noticeboard.pulses import PulseBook
 from baken.noticeboard.registers import Registers
 from baken.wire import amendment, bulletin
 from baken.wire.digest import Digest, tally_crc
@@ -50,14 +51,27 @@ class Outcome(Record):
         self.cause = cause
 
 
+class Receipt(Record):
+    """What a point has told of a bulletin: `received`, `read`, and the unix seconds `as_of_s` at which this
+    last held.
+    """
+
+    __slots__ = ("as_of_s", "read", "received")
+
+    def __init__(self, received, read, as_of_s):
+        self.received = received
+        self.read = read
+        self.as_of_s = as_of_s
+
+
 class Replica:
     """The records of one region as this program knows them.
 
     `trust`: the TrustList that was provisioned, with the amendments that have come since; `store`: see
     `store`. Records found in the store are checked again like received ones. `notices`: {(origin, seq):
     Notice}; `statuses`: {point number: Status}; `heartbeats`: {authority number: Heartbeat}; `letters`:
-    reports and answers; `counters`: {cause: count of refusals}; `revision` grows with every change;
-    `newest_sent_s`: the latest time an authority has signed, or None.
+    reports and answers; `pulses`: the PulseBook; `counters`: {cause: count of refusals}; `revision` grows
+    with every change; `newest_sent_s`: the latest time an authority has signed, or None.
     """
 
     def __init__(self, trust, store):
@@ -69,6 +83,7 @@ class Replica:
         self._registers = Registers()
         self.statuses = self._registers.statuses
         self.heartbeats = self._registers.heartbeats
+        self.pulses = PulseBook(self.statuses, lambda: self.trust.points, trust.tag)
         self._store = store
         self._board = Board()
         self._board.read = unpack_keys(store.get("read"))
@@ -180,6 +195,24 @@ class Replica:
         """Tuple of status.Seen, see `board`."""
         return self._board.seen()
 
+    def receipts(self, key):
+        """{point number: Receipt} of every point that has told about bulletin `key`, see `Receipt`."""
+        out = {}
+        for number, told in self.statuses.items():
+            seen = told.seen_of(key[0])
+            if seen is not None:
+                read = seen.has_read(key[1]) and self.is_for(number, key)
+                out[number] = Receipt(seen.has_received(key[1]), read, self.pulses.as_of_s(number))
+        return out
+
+    def is_for(self, point, key):
+        """Whether bulletin `key` is meant for the place of a point; True when that is not known here. What is
+        not counts as read by a pulse, so that what comes behind it can.
+        """
+        notice = self.notices.get(key)
+        place = self.trust.points.get(point)
+        return notice is None or place is None or notice.meta.applies_to(place.area)
+
     # --- what gossip compares
 
     def tally(self):
@@ -236,9 +269,21 @@ class Replica:
                 out.append(entry + (0,))
         return sorted(out, key=_kind_urgency)
 
+    def statuses_lacked_on_page(self, peer):
+        """Points of which the Tally page `peer` names a later STATUS than the one held here."""
+        return [
+            origin
+            for kind, origin, seq in peer.entries
+            if kind == STATUS and origin in self.trust.points and seq > self._registers.seq(kind, origin)
+        ]
+
     def lacks_on_page(self, peer):
-        """True when the Tally page `peer` names a record that is missing here, of somebody trusted."""
+        """True when the Tally page `peer` names a record that is missing here, of somebody trusted; statuses
+        apart.
+        """
         for kind, origin, seq in peer.entries:
+            if kind == STATUS:
+                continue
             if kind == TRUST:
                 if not self.keyring.is_contained(seq) and self._wants_amendment(seq):
                     return True
@@ -365,6 +410,8 @@ class Replica:
         """Take these out of the store; gives them back."""
         for record_id in record_ids:
             self._store.remove(record_id)
+            if record_id[0] == STATUS:
+                self.pulses.forget(record_id[1])
         if record_ids:
             self._changed()
         return record_ids

@@ -2,7 +2,7 @@
 
 A store keeps two things:
 - records: whole raw records under their id (kind, origin, seq, part);
-- values: small named byte strings (counters, marks), names of at most 24 ASCII letters.
+- values: named byte strings (counters, marks) of at most MAX_VALUE bytes, names of at most 24 ASCII letters.
 
 A value is durable when `set` returns. What was put and removed is durable when `commit` returns, at the
 latest, and a value is as before its `set` or after. `baken.device.flash` keeps one on a node's flash: after a
@@ -11,7 +11,11 @@ others say again within the hour. `baken_gateway.store` keeps one in SQLite, whe
 itself: what it holds after a cut between two calls of a commit, `Replica` sorts out when it loads.
 """
 
+from baken.compat import const
 from baken.wire.records import decode_header
+
+MAX_VALUE = const(4096)
+"""Bytes of a value: more would not come back from a node's flash."""
 
 
 class MemoryStore:

@@ -5,7 +5,8 @@ DIGEST, one frame, hop limit 0:
 
     offset size field
     0      1    version and kind DIGEST
-    1      4    CRC-32 of all TALLY entries (kind u8 | origin u16 | sequence u24), sorted
+    1      4    checksum of the sorted TALLY entries (kind u8 | origin u16 | sequence u24): the high 20 bits
+                of the CRC-32 of all but STATUS, the low 12 bits of that of STATUS
     5      1    bit 7: the sender hears few neighbours; bits 6-0: number of entries that follow
     6      ...  per entry: authority u16 | newest sequence held u24 | heartbeat u24 | size of mask u8 (0 to 8)
                 | mask; bit i (from the least significant bit of the first byte) stands for sequence
@@ -22,7 +23,8 @@ TALLY, one page a frame: every record but bulletins and heartbeats, sorted by ki
     1      1    page (high nibble, from 0) and number of pages less one (low nibble)
     2      ...  per kind: kind u8 | number of entries u8 | per entry: origin u16 | sequence u24
 
-The last entry of a page is the first of the next one, so together the pages leave no gap.
+The last entry of a page is the first of the next one, so together the pages leave no gap. The last STATUS
+ends a page, so that a sender may say the pages of statuses or the others alone.
 
 A lie in either can only cause records to be sent that were due anyway; senders bound how often (see
 `gossip`).
@@ -31,7 +33,7 @@ A lie in either can only cause records to be sent that were due anyway; senders 
 from baken.compat import const, crc32
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
-from baken.wire.records import DIGEST, MAX_PAYLOAD, TALLY, VERSION
+from baken.wire.records import DIGEST, MAX_PAYLOAD, STATUS, TALLY, VERSION
 
 WINDOW = const(64)  # sequence numbers that the mask of one entry can cover
 MAX_ENTRIES = const(16)
@@ -42,6 +44,7 @@ _ENTRY_HEAD = const(9)
 _PARTIAL_SIZE = const(6)
 _GROUP_HEAD = const(2)
 _TALLY_ENTRY = const(5)
+_STATUS_BITS = const(0xFFF)
 
 
 class Digest(Record):
@@ -72,12 +75,26 @@ class Tally(Record):
 
 
 def tally_crc(entries):
-    """CRC-32 over all sorted (kind, origin, seq) entries; 0 when there are none."""
-    out = bytearray()
+    """Checksum of the sorted (kind, origin, seq) entries; 0 when there are none. `same_statuses` and
+    `same_letters` compare two.
+    """
+    statuses = bytearray()
+    letters = bytearray()
     for kind, origin, seq in entries:
+        out = statuses if kind == STATUS else letters
         out.append(kind)
         out += _entry_bytes(origin, seq)
-    return crc32(out) if entries else 0
+    return crc32(letters) & ~_STATUS_BITS | crc32(statuses) & _STATUS_BITS
+
+
+def same_statuses(crc, other):
+    """Whether two checksums are of the same statuses (a difference may escape, one in 4096)."""
+    return not (crc ^ other) & _STATUS_BITS
+
+
+def same_letters(crc, other):
+    """Whether two checksums are of the same records that are no statuses (one in a million escapes)."""
+    return not (crc ^ other) & ~_STATUS_BITS
 
 
 def encode_digest(digest):
@@ -141,24 +158,35 @@ def decode_digest(data):
     return Digest(int.from_bytes(data[1:5], "big"), held, partial, beats, data[5] >= _LONELY)
 
 
-def encode_tally(entries):
-    """All pages for the sorted (kind, origin, seq) `entries`; one empty page when there are none."""
+def encode_tally(entries, statuses=True, letters=True):
+    """Pages for the sorted (kind, origin, seq) `entries`: those of STATUS, of all other kinds, or all; one
+    empty page when there are none.
+    """
     pages = [bytearray()]
     last = None  # (kind, offset of its group) that the page is in
+    of_statuses = 0
     for index, (kind, origin, seq) in enumerate(entries):
         page = pages[-1]
         is_new = last is None or last[0] != kind
-        if len(page) + (_GROUP_HEAD if is_new else 0) + _TALLY_ENTRY > MAX_PAYLOAD - 2:
+        ends = is_new and last is not None and last[0] == STATUS
+        if ends or len(page) + (_GROUP_HEAD if is_new else 0) + _TALLY_ENTRY > MAX_PAYLOAD - 2:
             page = bytearray()
             pages.append(page)
             last = _put_entry(page, None, entries[index - 1])
         last = _put_entry(page, last, (kind, origin, seq))
-    if len(pages) > MAX_TALLY_PAGES:
-        raise LocalProtocolError("tally has %d pages, limit %d" % (len(pages), MAX_TALLY_PAGES), "tally")
+        if kind == STATUS:
+            of_statuses = len(pages)
+    if letters and not statuses and of_statuses == len(pages):
+        pages.append(bytearray())  # it says: and nothing else
+        _put_entry(pages[-1], None, entries[-1])
     count = len(pages)
+    if count > MAX_TALLY_PAGES:
+        raise LocalProtocolError("tally has %d pages, limit %d" % (count, MAX_TALLY_PAGES), "tally")
+    first = 0 if statuses or not of_statuses else of_statuses
+    end = count if letters or not of_statuses else of_statuses
     return [
         bytes((VERSION << 4 | TALLY, index << 4 | (count - 1))) + bytes(pages[index])
-        for index in range(count)
+        for index in range(first, end)
     ]
 
 

@@ -25,6 +25,7 @@ STATUS = const(3)
 REPORT = const(4)
 ANSWER = const(5)
 TRUST = const(6)
+PULSES = const(7)  # gossip, not a record: signs of life of many points
 DIGEST = const(8)  # gossip, not a record: what a replica holds
 TALLY = const(9)  # gossip, not a record: the newest status of each point
 DRAFT = const(10)  # over the cable to a node only: a status for it to sign
@@ -40,7 +41,7 @@ KIND_NAMES = {
 
 # Who signs kinds that this version does not know: such records are checked and carried, the newest of each
 # origin. Of another version byte 0 as a whole is the kind, and its low nibble says who signs.
-AUTHORITY_KINDS = (BULLETIN, HEARTBEAT, ANSWER, 7, 11)
+AUTHORITY_KINDS = (BULLETIN, HEARTBEAT, ANSWER, 11)
 POINT_KINDS = (STATUS, REPORT, 12, 13)
 ROOT_KINDS = (TRUST, 14, 15)
 

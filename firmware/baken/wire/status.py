@@ -4,7 +4,7 @@ Body after the record header (see `records`); origin is the point's number, alwa
 
     offset size field
     7      3    time: minutes since 2025-01-01 UTC
-    10     1    state (low 3 bits), priority (bits 3-4), exercise (bit 5)
+    10     1    state (low 3 bits), priority (bits 3-4), exercise (bit 5), anchors follow (bit 6)
     11     2    people now at the point
     13     1    volunteers
     14     1    hours of power left (254 = 254 or more, 255 = unknown)
@@ -14,6 +14,7 @@ Body after the record header (see `records`); origin is the point's number, alwa
     20     1    number of authorities that follow (0 to 4)
     21     13n  per authority: number u16, newest sequence u24, received u32, read u32;
                 bit i of a mask stands for sequence number newest - i
+    ...    30   anchors of the pulses that will follow (see `pulse`), only with bit 6 of byte 10
     ...    t    text, UTF-8, may be empty
     ...    64   signature of the point
 
@@ -24,6 +25,7 @@ then the text. A draft is never sent on the air and is refused when it comes fro
 
 from baken.compat import const
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
+from baken.wire.pulse import ANCHORS_SIZE, CHAINS, NO_ANCHORS, VALUE_SIZE
 from baken.wire.record import Record
 from baken.wire.records import (
     DRAFT,
@@ -50,6 +52,7 @@ _POWER_UNKNOWN = const(255)
 _FIXED_SIZE = const(21)
 _CONDITION_SIZE = const(10)
 _SEEN_SIZE = const(13)
+_HAS_ANCHORS = const(0x40)
 
 
 # What people tell about a point.
@@ -84,13 +87,26 @@ class Seen(Record):
         return _bit(self.read, self.newest - seq)
 
 
+def seen_after(seen, received, read):
+    """What is seen of an authority when `received` more bulletins in a row have come behind the newest of
+    `seen`, and the first `read` of these were read.
+    """
+    more = max(received, read)
+    mask = (1 << WINDOW) - 1
+    have = (seen.received << more | (1 << more) - 1) & mask
+    done = (seen.read << more | ((1 << read) - 1) << (more - read)) & mask
+    return Seen(seen.authority, seen.newest + more, have, done)
+
+
 class Status(Record):
     """Condition of point number `origin` at `time_s` (unix seconds).
 
-    `seen`: tuple of Seen, `needs`: tuple of words; `power_hours` is None while nobody has told it.
+    `seen`: tuple of Seen, `needs`: tuple of words; `power_hours` is None while nobody has told it; `anchors`:
+    see `pulse`, one for each chain, NO_ANCHORS where no pulses will follow.
     """
 
     __slots__ = (
+        "anchors",
         "battery_percent",
         "exercise",
         "needs",
@@ -121,6 +137,7 @@ class Status(Record):
         self.battery_percent = BATTERY_UNKNOWN
         self.needs = needs
         self.seen = seen
+        self.anchors = NO_ANCHORS  # type: tuple[bytes, ...]
         self.text = text
 
     def take_condition(self, other):
@@ -136,27 +153,35 @@ class Status(Record):
         return None
 
 
-def text_capacity(seen_count):
-    """Bytes of text that fit beside `seen_count` authorities."""
-    return MAX_PAYLOAD - SIGNATURE_SIZE - _FIXED_SIZE - _SEEN_SIZE * seen_count
+def text_capacity(seen_count, has_anchors=False):
+    """Bytes of text that fit beside `seen_count` authorities, and the anchors."""
+    room = MAX_PAYLOAD - SIGNATURE_SIZE - _FIXED_SIZE - _SEEN_SIZE * seen_count
+    return room - ANCHORS_SIZE if has_anchors else room
 
 
 def encode(status, tag, sign):
     """The signed record; LocalProtocolError when a value is out of its range or the text too long."""
     if len(status.seen) > MAX_SEEN:
         raise LocalProtocolError("%d authorities, limit %d" % (len(status.seen), MAX_SEEN), "status-seen")
-    capacity = text_capacity(len(status.seen))
+    has_anchors = status.anchors != NO_ANCHORS
+    capacity = text_capacity(len(status.seen), has_anchors)
     if len(status.text) > capacity:
         raise LocalProtocolError("text is %d bytes, limit %d" % (len(status.text), capacity), "status-text")
     out = bytearray(encode_header(RecordHeader(STATUS, status.origin, status.seq)))
     out += encode_minutes(status.time_s)
     _put_condition(out, status)
+    if has_anchors:
+        out[10] |= _HAS_ANCHORS
     out.append(len(status.seen))
     for seen in status.seen:
         _put(out, "authority", seen.authority, 2)
         _put(out, "newest", seen.newest, 3)
         _put(out, "received", seen.received, 4)
         _put(out, "read", seen.read, 4)
+    if has_anchors:
+        if [len(anchor) for anchor in status.anchors] != [VALUE_SIZE] * CHAINS:
+            raise LocalProtocolError("%d anchors, need %d" % (len(status.anchors), CHAINS), "status-anchors")
+        out += b"".join(status.anchors)
     return seal(bytes(out) + status.text, tag, sign)
 
 
@@ -174,12 +199,20 @@ def decode(raw):
         raise RemoteProtocolError(
             "status names %d authorities, limit %d" % (seen_count, MAX_SEEN), "status-seen"
         )
+    seen_end = text_at
+    anchors = NO_ANCHORS
+    if raw[10] & _HAS_ANCHORS:
+        text_at += ANCHORS_SIZE
+        if text_at > end:
+            raise RemoteProtocolError("status ends inside its anchors", "status-short")
+        anchors = tuple([bytes(raw[at : at + VALUE_SIZE]) for at in range(seen_end, text_at, VALUE_SIZE)])
     seen = []
-    for at in range(_FIXED_SIZE, text_at, _SEEN_SIZE):
+    for at in range(_FIXED_SIZE, seen_end, _SEEN_SIZE):
         seen.append(Seen(_get(raw, at, 2), _get(raw, at + 2, 3), _get(raw, at + 5, 4), _get(raw, at + 9, 4)))
     status = Status(
         header.origin, header.seq, decode_minutes(raw, 7), text=bytes(raw[text_at:end]), seen=tuple(seen)
     )
+    status.anchors = anchors
     _get_condition(raw, 10, status)
     return status
 

@@ -27,7 +27,7 @@ from typing import TextIO
 from baken_hardware.bench import region, standalone
 from baken_hardware.bench.standalone import StandaloneError, Wanted
 from baken_hardware.virtual.ether import Ether
-from baken_hardware.virtual.interpreter import NODE_HEAP, InterpreterError
+from baken_hardware.virtual.interpreter import InterpreterError
 from baken_hardware.virtual.launcher import LaunchError, VirtualNode, board_command
 from baken_hardware.virtual.propagation import Point, load_points
 from baken_hardware.virtual.serial_server import SerialServer
@@ -114,8 +114,8 @@ async def serve(
 ) -> None:
     """Run the boards in `folders` (flash by code, the first one is the node) until a signal ends it."""
     run_folder = standalone.beside(next(iter(folders.values())), "run")
-    heap = _SOURCE_HEAP if options.from_source else NODE_HEAP
-    argv, environment = board_command(_FIRMWARE, options.bits, heap, options.from_source)
+    heap = _SOURCE_HEAP if options.from_source else None
+    argv, environment = board_command(_FIRMWARE, options.bits, heap, loaded=options.from_source)
     ended: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

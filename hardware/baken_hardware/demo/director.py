@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from baken.wire.records import BULLETIN, HEARTBEAT, STATUS
+from baken.wire.records import BULLETIN, HEARTBEAT
 from baken_hardware.bench.report import ReportError
 from baken_hardware.bench.report import send as send_report
 from baken_hardware.demo import forger, scenario
@@ -86,11 +86,13 @@ class Director:
         self.told_at_console: set[RecordId] = set()
         self.confirmed: list[tuple[str, str]] = []
         self.outage_records: set[RecordId] = set()
+        self.outage_signs: set[str] = set()  # points that told meanwhile, as came to the broker
         self.forged_at: set[str] = set()
         self.observer = Observer(stage.broker_port, self.region.id)
         self.beats: set[RecordId] = set()
         self.is_live = False
         self._outage_from: set[RecordId] | None = None
+        self._outage_from_s = 0
         self._to_follow: list[RecordId] = []  # STATUS told while the broker was down
         self._packet_id = 1000
         self.letters = Correspondence(self)
@@ -169,6 +171,7 @@ class Director:
         if isinstance(step, Outage):
             await self.stage.broker.stop()
             self._outage_from = held_on_flash(self.stage.flash(CRISIS_ROOM))
+            self._outage_from_s = self.stage.ether.unix_ms // 1000
             return "power outage in the data centre: the broker is down"
         return await self._restore()
 
@@ -287,12 +290,21 @@ class Director:
         await self.until(
             lambda: during <= self.observer.records, "records made during the outage are not at the broker"
         )
+        await self.until(
+            lambda: bool(self._told_since(self._outage_from_s)),
+            "no sign of life of the outage is at the broker",
+        )
+        self.outage_signs = self._told_since(self._outage_from_s)
         while self._to_follow and not self.is_live:
             await self._follow(self._to_follow.pop(0))
         self.outage_records = during
         return f"the broker is back: {len(during)} records made meanwhile have reached it"
 
     # --- inside
+
+    def _told_since(self, unix_s: int) -> set[str]:
+        signs = self.observer.signs_of_life
+        return {code for code, as_of_s in signs.items() if as_of_s >= unix_s}
 
     async def pass_time(self, time_ms: int) -> None:
         """Let so much virtual time go by."""
@@ -328,8 +340,3 @@ class Director:
 
     def _ms(self, unix_s: int) -> int:
         return (unix_s - scenario.unix_s(scenario.START)) * 1000
-
-
-def status_ids(records: set[RecordId]) -> set[RecordId]:
-    """The STATUS records among them."""
-    return {record_id for record_id in records if record_id[0] == STATUS}

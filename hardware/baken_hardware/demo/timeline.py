@@ -99,8 +99,11 @@ class Timeline:
         say(f"heartbeats: {beats['sent']}, the newest held by {beats['held']} nodes")
         say(
             f"outage: {outage['records_during']} records made during it, "
-            f"{outage['at_broker_afterwards']} at the broker"
+            f"{outage['at_broker_afterwards']} at the broker; "
+            f"{outage['points_with_a_sign_of_life']} points told meanwhile that their status holds"
         )
+        ages = summary["seconds_since_sign_of_life"]
+        say(f"signs of life: of {len(ages)} points, the oldest {max(ages.values(), default=0) // 60} min old")
         say(
             f"{summary['virtual_hours']} hours of exercise in {summary['wall_seconds']} s; "
             f"{summary['frames']} frames, {summary['airtime_s']} s on the air"

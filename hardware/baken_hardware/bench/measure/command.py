@@ -19,6 +19,7 @@ from baken_hardware.bench.measure import (
     heap,
     mesh,
     mixed,
+    statuses,
 )
 from baken_hardware.virtual.interpreter import InterpreterError
 
@@ -29,6 +30,7 @@ MEASURES: dict[str, Measure] = {
     "heap": heap.rows,
     "mesh": mesh.rows,
     "mixed": mixed.rows,
+    "statuses": statuses.rows,
 }
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 

@@ -9,6 +9,7 @@ Environment:
     BAKEN_CLOCK           "unset": the calendar clock is unknown until it is set
     BAKEN_CLOCK_OFFSET_S  seconds that the calendar clock is ahead (negative: behind)
     BAKEN_BATTERY_PERCENT charge at the start, 0..100 (default 100)
+    BAKEN_IMAGES          files, joined by ":", that stand for the part of the flash with the code
 
 From the import on, asyncio runs in virtual time. The process ends with status 2 when the environment is wrong
 and with status 3 when the ether goes away or refuses it; either way one line on standard error says why.
@@ -17,7 +18,14 @@ and with status 3 when the ether goes away or refuses it; either way one line on
 import os
 import sys
 
-from baken_hardware.virtual.board import drivers, lockstep
+_images = os.getenv("BAKEN_IMAGES")
+if _images:
+    import mapping  # pyright: ignore[reportMissingImports] - lies beside this file, on the board's path
+
+    mapping.mount(_images.split(":"))
+    del sys.modules["mapping"], mapping
+
+from baken_hardware.virtual.board import drivers, lockstep  # noqa: E402 - they lie in an image
 
 NAME = "virtual"
 WIDTH = 250

@@ -1,0 +1,332 @@
+"""Signs of life: the newest pulse of each point, and which of them a node passes on when.
+
+`PulseBook` belongs to a replica: it checks a pulse against the STATUS held here and keeps the newest one of
+each point, in memory only. Replayed or shown early a pulse never makes a point look more alive than it was:
+it tells of the moment that its index names.
+
+`PulseRounds` is the air side. Points speak at about the same time, once an hour, and everybody waits for half
+a window or more before sending on what is new, so pulses of many points share a frame. What two others have
+been heard sending is left out; bridges leave nothing out. A pulse that gets lost is made good by the next
+hour's. The frames also show who holds which STATUS: who has a later one serves it, and who hears of a later
+one asks for it.
+"""
+
+from baken.compat import const
+from baken.wire import pulse as wire
+from baken.wire.records import MAX_PAYLOAD, STATUS
+
+NEW = "new"
+KNOWN = "known"
+BEHIND = "behind"  # who sent it knows less of this STATUS than is known here
+AHEAD = "ahead"  # who sent it knows more, and has not shown it
+OLDER = "older"  # of an earlier STATUS than the one held here
+LATER = "later"  # of a later one, or of a point whose STATUS is not held here
+REFUSED = "refused"
+
+ENOUGH_HEARD = const(2)
+OWN_REPEATS = const(2)  # of an own pulse that nobody is heard sending on
+MAX_ASKED = const(32)  # points asked about in one frame
+_ASK_PAUSE_WINDOWS = const(4)
+_SHOW_PAUSE_WINDOWS = const(4)
+_SHOW_DOUBLINGS = const(4)
+
+
+class PulseBook:
+    """`statuses`: the `registers.Statuses` of the replica, which is told of the receipts; `counters`: {cause:
+    count of refusals}; `revision` grows with each new pulse.
+    """
+
+    def __init__(self, statuses, trusted, tag):
+        """`trusted()` gives the points of the trust list, `tag` is the region's."""
+        self.counters = {}
+        self.revision = 0
+        self._statuses = statuses
+        self._trusted = trusted
+        self._tag = tag
+        self._held = {}  # point -> (STATUS number, [(step, value) of each chain])
+
+    def receive(self, pulse):
+        """What became of a wire.Pulse: NEW, KNOWN, BEHIND, AHEAD, OLDER, LATER or REFUSED; a value is kept
+        only when it leads to what is known. Costs at most the sum of wire.LAST_STEP hashes.
+        """
+        told = self._statuses.get(pulse.point)
+        if told is None:
+            if pulse.point not in self._trusted():
+                return self._refuse("pulse-unknown-point")
+            return KNOWN if pulse.holds_none else LATER
+        ahead = (pulse.number - told.seq) & 0xFF
+        if pulse.holds_none or ahead >= 0x80:
+            return OLDER
+        if ahead:
+            return LATER
+        if told.anchors == wire.NO_ANCHORS:
+            return self._refuse("pulse-anchors") if pulse.steps else KNOWN
+        state = KNOWN
+        for chain, step, value in pulse.steps:
+            chains = self._of(told)
+            known_step, known = chains[chain]
+            if not value:
+                if step != known_step and state == KNOWN:
+                    state = BEHIND if step < known_step else AHEAD
+                continue
+            if step < known_step or (step == known_step and value == known):
+                continue
+            if wire.forward(value, self._tag, told.origin, told.seq, chain, step, known_step) != known:
+                return self._refuse("pulse-value")
+            self._keep(told, chain, step, value)
+            state = NEW
+        return state
+
+    def get(self, point):
+        """The wire.Pulse with the newest step of each chain of a point's newest STATUS, or None."""
+        told = self._statuses.get(point)
+        if told is None or told.anchors == wire.NO_ANCHORS:
+            return None
+        chains = self._of(told)
+        steps = [(chain,) + chains[chain] for chain in range(wire.CHAINS) if chains[chain][0]]
+        return wire.Pulse(point, told.seq & 0xFF, tuple(steps)) if steps else None
+
+    def all(self):
+        """The newest Pulse of every point that has one, by point."""
+        found = [self.get(point) for point in sorted(self._statuses)]
+        return [pulse for pulse in found if pulse is not None]
+
+    def as_of_s(self, point):
+        """Unix seconds until which a point is known to have stood behind its newest STATUS; None without
+        one.
+        """
+        told = self._statuses.get(point)
+        if told is None or told.anchors == wire.NO_ANCHORS:
+            return told and told.time_s
+        return told.time_s + wire.PERIOD_S * self._of(told)[wire.ALIVE][0]
+
+    def question(self, point):
+        """The Pulse that asks for a later STATUS of `point` than the one held here."""
+        told = self._statuses.get(point)
+        if told is None:
+            return wire.Pulse(point, 0, holds_none=True)
+        return wire.Pulse(point, told.seq & 0xFF)
+
+    def forget(self, point):
+        """The STATUS of `point` is held no more; another with its number may be of another key."""
+        self._held.pop(point, None)
+        self._statuses.forget_receipts(point)
+
+    def _of(self, told):
+        held = self._held.get(told.origin)
+        if held and held[0] == told.seq:
+            return held[1]
+        return [(0, anchor) for anchor in told.anchors]
+
+    def _keep(self, told, chain, step, value):
+        chains = self._of(told)
+        chains[chain] = (step, value)
+        self._held[told.origin] = (told.seq, chains)
+        self.revision += 1
+        if chain != wire.ALIVE:
+            self._statuses.follow(told.origin, told.seq, chains[wire.RECEIVED][0], chains[wire.READ][0])
+
+    def _refuse(self, cause):
+        self.counters[cause] = self.counters.get(cause, 0) + 1
+        return REFUSED
+
+
+class PulseFeed:
+    """What one listener has not been told yet of a PulseBook."""
+
+    def __init__(self, book):
+        self._book = book
+        self._revision = 0
+        self._told = {}  # point -> Pulse
+
+    def has_news(self):
+        return self._book.revision != self._revision
+
+    def take(self):
+        """The pulses that are new since, by point."""
+        self._revision = self._book.revision
+        news = [pulse for pulse in self._book.all() if not _says_all(self._told.get(pulse.point), pulse)]
+        for pulse in news:
+            self.mark(pulse)
+        return news
+
+    def mark(self, pulse):
+        """The listener has this one: it told us."""
+        self._told[pulse.point] = pulse
+
+    def forget(self, point=None):
+        """Tell the pulse of `point` (None: of all) again."""
+        self._revision = -1
+        if point is None:
+            self._told = {}
+        else:
+            self._told.pop(point, None)
+
+
+class PulseRounds:
+    """What goes on the air: `tell(point, now)` for a pulse that is new here (a PulseFeed says which),
+    `receive` for those heard, `poll(now)` when `deadline()` (ms, None: nothing waits) has come.
+
+    `own_point`: number of the point whose node this is, None: of none. `window_ms`: from the first news to
+    the frame that carries it at most; `rand` as for Gossip.
+    """
+
+    def __init__(self, book, window_ms, is_bridge, rand):
+        self.window_ms = window_ms
+        self.is_bridge = is_bridge
+        self.own_point = None
+        self._own_repeats = 0
+        self._book = book
+        self._rand = rand
+        self._said = {}  # point -> steps that were sent from here, or close by
+        self._waiting = {}  # point -> how often others were heard sending this pulse
+        self._questions = set()
+        self._asked_at = {}  # point -> ms of the last time
+        self._shown_again = {}  # point -> (ms of the last time, how often in a row)
+        self._due = None
+
+    def tell(self, point, now):
+        """The newest pulse of `point` is to be sent with the next frame."""
+        self._waiting[point] = 0
+        if point == self.own_point:
+            self._own_repeats = OWN_REPEATS
+        self._questions.discard(point)
+        self._plan(now)
+
+    def ask(self, point, now):
+        """A later STATUS of `point` exists than the one held here: ask for it, but not without end."""
+        if point in self._questions or len(self._questions) >= MAX_ASKED:
+            return
+        last = self._asked_at.get(point)
+        if last is None or now - last >= _ASK_PAUSE_WINDOWS * self.window_ms:
+            self._questions.add(point)
+            self._waiting.pop(point, None)  # it shows no more than the question does
+            self._plan(now)
+
+    def answered(self, point):
+        """A STATUS of `point` has come that is new here."""
+        self._questions.discard(point)
+        self._asked_at.pop(point, None)
+        self._waiting.pop(point, None)  # its pulse was of the STATUS before
+
+    def receive(self, pulses, now):
+        """Take the pulses of a frame heard; the ids of the STATUS records that its sender lacks."""
+        lacking = []
+        for pulse in pulses:
+            point = pulse.point
+            state = self._book.receive(pulse)
+            if state == LATER:
+                self.ask(point, now)
+            elif state == OLDER:
+                lacking.append((STATUS, point))
+            elif state == BEHIND:
+                self._show_again(point, now)
+            elif state == AHEAD:
+                self.tell(point, now)
+                self._waiting[point] = -MAX_ASKED  # so that it shows what is not known here
+            elif state == KNOWN and not pulse.steps:
+                self._questions.discard(point)  # another asks the same
+            elif state == KNOWN and point in self._waiting:
+                self._hear_again(point, pulse)
+        return lacking
+
+    def deadline(self):
+        """When `poll` has something to do, ms, or None."""
+        return self._due
+
+    def poll(self, now):
+        """A PULSES message to send now, or None."""
+        if self._due is None or now < self._due:
+            return None
+        out = []
+        size = 1
+        is_full = False
+        for point in sorted(self._waiting):
+            entry = self._news(point)
+            if entry is not None:
+                is_full = size + entry.size > MAX_PAYLOAD
+                if is_full:
+                    break
+                out.append(entry)
+                size += entry.size
+            if point == self.own_point and self._own_repeats and entry is not None:
+                self._own_repeats -= 1
+                self._waiting[point] = ENOUGH_HEARD - 1
+            else:
+                self._done(point, entry)
+        for point in sorted(self._questions):
+            if size + wire.HEAD_SIZE > MAX_PAYLOAD:
+                break
+            self._questions.discard(point)
+            self._asked_at[point] = now
+            out.append(self._book.question(point))
+            size += wire.HEAD_SIZE
+        self._due = None
+        if is_full or self._questions:  # did not fit: not yet, the frame before is still on the air
+            pause = self.window_ms // 16
+            self._due = now + pause + self._rand(pause)
+        elif self._waiting:
+            self._plan(now)
+        return wire.encode(sorted(out, key=lambda pulse: pulse.point)) if out else None
+
+    def _news(self, point):
+        """The Pulse that is to be sent of `point`, or None: steps that were not sent yet, and with a sign of
+        life how far the receipts are known.
+        """
+        held = self._book.get(point)
+        if held is None:
+            return None
+        said = self._said.get(point, ())
+        is_sign = held.steps[0][0] == wire.ALIVE and held.steps[0] not in said
+        steps = {step[0]: step for step in held.steps if step not in said}
+        if is_sign:
+            known = {step[0]: step[1] for step in held.steps}
+            for chain in (wire.RECEIVED, wire.READ):
+                steps.setdefault(chain, (chain, known.get(chain, 0), b""))
+        return (
+            wire.Pulse(point, held.number, tuple([steps[chain] for chain in sorted(steps)]))
+            if steps
+            else None
+        )
+
+    def _done(self, point, entry):
+        """We, or others, have sent this of `point`."""
+        del self._waiting[point]
+        held = self._book.get(point)
+        if entry is not None and held is not None:
+            self._said[point] = held.steps
+
+    def _show_again(self, point, now):
+        """All steps that we have of `point` go out once more. Anybody can say to be behind, so the pause
+        doubles each time that it is said again; if nobody says so for twice that, it begins anew.
+        """
+        last, times = self._shown_again.get(point, (None, 0))
+        if last is not None:
+            pause = _SHOW_PAUSE_WINDOWS * self.window_ms << min(times, _SHOW_DOUBLINGS)
+            if now - last < pause:
+                return
+            times = times + 1 if now - last < 2 * pause else 0
+        self._shown_again[point] = (now, times)
+        self._said.pop(point, None)
+        self.tell(point, now)
+
+    def _hear_again(self, point, pulse):
+        entry = self._news(point)
+        if entry is None or (self.is_bridge and point != self.own_point):
+            return
+        if all([step in pulse.steps for step in entry.steps if step[2]]):
+            self._waiting[point] += 1
+            if self._waiting[point] >= ENOUGH_HEARD:
+                self._done(point, entry)
+
+    def _plan(self, now):
+        if self._due is None:
+            half = self.window_ms // 2
+            self._due = now + half + self._rand(self.window_ms - half)
+
+
+def _says_all(told, pulse):
+    """Whether the Pulse `told` (or None) has every step of `pulse`."""
+    if told is None or told.number != pulse.number:
+        return False
+    return all([step in told.steps for step in pulse.steps])
