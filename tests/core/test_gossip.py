@@ -151,12 +151,12 @@ def test_trickle_doubles_speaks_unless_suppressed_and_breaks_a_long_silence():
     timer.reset(now)
     assert timer.interval_ms == 1000
     timer.hurry(now)
-    assert timer.interval_ms == 125
+    assert timer.interval_ms == 250
     timer.reset(now)
     timer.hurry(now + 999)
     assert timer.interval_ms == 1000
     timer.hurry(now + 1000)
-    assert timer.interval_ms == 125
+    assert timer.interval_ms == 250
     bridge = Trickle(1000, 8000, 0, rand, 0)
     for _ in range(100):
         bridge.heard_consistent()

@@ -8,7 +8,7 @@ is found out.
 from baken.compat import const
 
 BOUNDED_SILENCE = const(2)
-HURRY = const(8)  # who lacks something asks within this part of the shortest interval
+HURRY = const(4)  # who lacks something asks within this part of the shortest interval
 
 
 class Trickle:
@@ -74,8 +74,7 @@ class Trickle:
             self._fired = True
             send = self._may_send()
         if now >= self._end:
-            # Who has hurried asks once more before the shortest interval, not with each doubling.
-            self._begin(min(max(self._interval * self.growth, self.imin_ms // 2), self.imax_ms), now)
+            self._begin(min(self._interval * self.growth, self.imax_ms), now)
         return send
 
     def _may_send(self):
