@@ -84,6 +84,6 @@ def sha256(data: "bytes | bytearray | memoryview") -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def crc32(data: "bytes | bytearray | memoryview") -> int:
-    """The CRC-32 of zlib and Ethernet, as an unsigned int."""
-    return _crc32(data) & 0xFFFFFFFF
+def crc32(data: "bytes | bytearray | memoryview", crc: int = 0) -> int:
+    """The CRC-32 of zlib and Ethernet, as an unsigned int; `crc` is that of what came before."""
+    return _crc32(data, crc) & 0xFFFFFFFF

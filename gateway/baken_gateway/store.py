@@ -10,6 +10,7 @@ call has happened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -160,7 +161,9 @@ class SqliteStore:
             self._connection = None
 
     def __del__(self) -> None:
-        self.close()
+        # The garbage collector may come by in another thread; the connection then closes as it goes.
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            self.close()
 
     # --- inside
 

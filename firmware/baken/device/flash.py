@@ -35,6 +35,7 @@ MAX_UNSAVED = const(128)  # items in memory while the flash is full; beyond them
 LEAST_LOG = const(32768)  # bytes below which the log is not written anew
 _MAGIC = b"\xb7\x42"
 _MAX_BATCH = const(4096)
+_CHUNK = const(256)  # bytes from which a piece of a batch is written
 _HALF = "~"  # prefix of a file that is being written
 _RESERVE_SIZE = const(16384)  # LittleFS blocks for the two values, one being written and one spare
 
@@ -140,8 +141,7 @@ class FlashStore:
     def _append(self):
         try:
             with open(self._log, "ab") as file:
-                for batch in _batches(self._waiting.items()):
-                    file.write(batch)
+                _write(file, self._waiting.items())
         except OSError:
             self.full += 1
             # On some file systems half a batch is there now, and nothing may follow that.
@@ -173,8 +173,7 @@ class FlashStore:
                 raise OSError(28)
             with open(new, "wb") as file:
                 for raw in raws:
-                    for batch in _batches(((None, raw),)):  # so that damage costs one record
-                        file.write(batch)
+                    _write(file, ((None, raw),))  # so that damage costs one record
             os.rename(new, self._log)
         except OSError:
             self.full += 1
@@ -264,24 +263,38 @@ def _take(items, found):
     return True
 
 
-def _batches(items):
-    """Batches of the (record id, raw or None), one unless they are too long for that."""
-    body = bytearray()
+def _write(file, items):
+    """Write (record id, raw or None) as batches, one unless they are too long for that.
+
+    In pieces: after a few hours of records no stretch of a full heap is as long as a batch.
+    """
+    batch = []
+    size = 0
     for record_id, raw in items:
         if raw is None:
             kind, origin, seq, part = record_id
             raw = bytes((kind, origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF, part))
-        if len(body) + 1 + len(raw) > _MAX_BATCH:
-            yield _batch(body)
-            body = bytearray()
-        body.append(len(raw))
-        body.extend(raw)
-    if body:
-        yield _batch(body)
+        if size + 1 + len(raw) > _MAX_BATCH:
+            _write_batch(file, batch, size)
+            batch = []
+            size = 0
+        batch.append(raw)
+        size += 1 + len(raw)
+    if batch:
+        _write_batch(file, batch, size)
 
 
-def _batch(body):
-    return _MAGIC + len(body).to_bytes(2, "big") + bytes(body) + crc32(bytes(body)).to_bytes(4, "big")
+def _write_batch(file, items, size):
+    crc = 0
+    chunk = bytearray(_MAGIC + size.to_bytes(2, "big"))
+    for item in items:
+        body = bytes((len(item),)) + item
+        crc = crc32(body, crc)
+        chunk += body
+        if len(chunk) >= _CHUNK:
+            file.write(chunk)
+            chunk = bytearray()
+    file.write(chunk + crc.to_bytes(4, "big"))
 
 
 def _has_room(path, size):
