@@ -26,7 +26,18 @@ from baken.crypto.signing import AuthorityKey, PointKey
 from baken.device import flash, settings
 from baken.device.flash import FlashStore, read_log
 from baken.mesh import inbox, nodedb, nodedump
-from baken.noticeboard import board, gossip, keyring, letters, link, registers, replica
+from baken.noticeboard import (
+    board,
+    gossip,
+    keyring,
+    letters,
+    link,
+    lonely,
+    registers,
+    replica,
+    trickle,
+    waits,
+)
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire import (
@@ -508,7 +519,8 @@ def test_hop_limit_and_hop_start_are_those_of_the_table():
     served = _gossip(hops)
     served.receive(raw, _Heard(0, 1), 10, None, 0)
     assert not [event for event in _events(served, 0) if isinstance(event, gossip.Refresh | gossip.Send)]
-    wait = len(raw) + gossip.FRAME_OVERHEAD  # A + rand(4 A), with an airtime of a millisecond a byte
+    airtime = len(raw) + gossip.FRAME_OVERHEAD  # a millisecond a byte
+    wait = airtime * 10 * (10 + 5) // 25  # of a relay, for a copy 10 dB above the limit
     assert served.deadline() == wait
     (again,) = [event for event in _events(served, wait) if isinstance(event, gossip.Send)]
     assert (again.payload, again.hop_limit, again.hop_start) == (raw, 0, 1)
@@ -557,11 +569,18 @@ def _serving_wait(margin_db: int, others: int) -> int:
 
 
 def test_the_wait_before_serving_is_that_of_the_formula():
-    assert "wait = rand(8 A) + 4 A w / 20 + 6 A q / 5" in _DOCUMENT
+    assert "wait = rand(3 A) + 8 A w / 20 + 6 A q / 5" in _DOCUMENT
     airtime = len(_hex("bulletin")) - 6 + 24  # without area and reference
     for margin_db, w in ((-3, 20), (0, 20), (5, 15), (20, 0), (40, 0)):
         for q in (0, 1, 3):
-            assert _serving_wait(margin_db, q) == 4 * airtime * w // 20 + 6 * airtime * q // 5
+            assert _serving_wait(margin_db, q) == 8 * airtime * w // 20 + 6 * airtime * q // 5
+
+
+def test_the_wait_before_a_relay_is_that_of_the_formula():
+    assert "wait = d - rand(d / 2 + 1) + rand(A / 4 + 1)" in _flat()
+    assert "d = A s (s + 5) / 25" in _flat()
+    for margin_db, s in ((-3, 0), (0, 0), (1, 1), (7, 7), (15, 15), (40, 15)):
+        assert waits.relay_wait(1000, margin_db, lambda limit: 0) == 1000 * s * (s + 5) // 25
 
 
 def test_the_pauses_between_servings_double_up_to_imax():
@@ -586,6 +605,9 @@ def test_numbers_in_the_text_are_those_of_the_code():
     flat = _flat()
     for sentence in (
         f"plans up to {gossip.SERVE_BATCH} records for it",
+        f"It goes to Imin/{trickle.HURRY} when a heard digest",
+        f"if it has heard digests of {lonely.COMPANY} neighbours or more",
+        f"Who has heard digests of fewer than {lonely.FEW} neighbours",
         f"At most {gossip.MAX_SCHEDULED} records are planned",
         f"every {link.PERIOD_MS // 1000} s, 0.2 s after",
         f"answered with up to {link.BATCH} records",

@@ -70,7 +70,7 @@ class Carrier:
             self._learn(event)
         elif isinstance(event, gossip.Repeated):
             self._insist(event.record_id, event.packet)
-        elif isinstance(event, gossip.Refused):
+        elif isinstance(event, (gossip.Refused, gossip.LeaveOut)):
             self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
         return event
 

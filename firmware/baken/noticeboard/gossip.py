@@ -16,6 +16,7 @@ from baken.noticeboard.leisure import Leisure
 from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.trickle import Trickle
+from baken.noticeboard.waits import adds_little, relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
 from baken.wire import pulse as pulse_wire
 from baken.wire.errors import RemoteProtocolError
@@ -38,10 +39,7 @@ SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
-_STRONG_DB = const(20)  # a link this far above its limit answers first
 _MIDDLING_DB = const(10)
-_NEAR_DB = const(15)  # whose relay waits the longest: about half the range away
-RELAY_FRAMES = const(8)  # airtimes within which the nodes around a sender relay a record
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 SERVE_HOP_START = const(
@@ -104,6 +102,15 @@ class HoldBack(Record):
     def __init__(self, packet, until):
         self.packet = packet
         self.until = until
+
+
+class LeaveOut(Record):
+    """Do not relay the packet that brought this: it came from close by, and who lacks it will ask."""
+
+    __slots__ = ("packet",)
+
+    def __init__(self, packet):
+        self.packet = packet
 
 
 class Learned(Record):
@@ -172,6 +179,7 @@ class Gossip:
         self._served = {}  # record id -> (last ms, times)
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
         self._clock = (None, now)  # calendar time when it was last told, and when that was
+        self._asked_at = None  # when our digest was last said
         self._tally_at = None
         self._tally_said = None  # (checksum, when we last said our tally, how often before at this checksum)
         self._leisure = Leisure(replica, settings.imin_ms, settings.k == 0, rand, now)
@@ -258,13 +266,14 @@ class Gossip:
         return due
 
     def next_event(self, now):
-        """Send, Refresh, Withdraw, Refused, Learned, Repeated or None."""
+        """Send, Refresh, HoldBack, LeaveOut, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
         if self._trickle.deadline() <= now:
             is_lonely = self._lonely.is_lonely(now)
             self._trickle.k = 0 if is_lonely else self.settings.k
             if self._trickle.poll(now):
+                self._asked_at = now
                 digest = self.replica.digest()
                 digest.lonely = is_lonely
                 return Send(wire.encode_digest(digest), 0, SERVE_HOP_START)
@@ -318,7 +327,10 @@ class Gossip:
             return
         airtime = self._airtime(payload)
         is_letter = record_id[0] in _LETTERS
-        wait = self._rand(4 * airtime) + airtime
+        if is_letter:
+            wait = self._rand(4 * airtime) + airtime
+        else:
+            wait = self._pass_on_wait(airtime, margin_db, now)
         if record_id[0] == STATUS:
             wait = self._leisure.learn(record_id[1], now)
         else:
@@ -328,26 +340,32 @@ class Gossip:
             if is_letter:
                 self._floods_due.add(record_id)
             self._schedule(record_id, now + wait)
+        elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
+            self._refresh_spent(record_id, packet)
+        elif self._is_left_to_others(record_id, margin_db, now):
+            self._events.append(LeaveOut(packet))
         else:
-            if packet.hop_limit == 0:
-                self._refresh(record_id, packet)
-            if self.settings.k and not is_letter:  # a letter is insisted on, not left to others
-                self._events.append(HoldBack(packet, now + self._relay_delay(airtime, margin_db)))
+            self._refresh_spent(record_id, packet)
+            self._events.append(HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
-    def _relay_delay(self, airtime, margin_db):
-        """How long a relay waits: whoever hears the copy well would add little, so the far ones go first. The
-        scale is the time of a frame, or many would have begun before the first could be heard.
-        """
-        strength = min(max(int(margin_db), 0), _NEAR_DB)
-        longest = RELAY_FRAMES * airtime * strength // _NEAR_DB
-        return longest - self._rand(longest // 2 + 1) + self._rand(airtime // 4 + 1)
+    def _pass_on_wait(self, airtime, margin_db, now):
+        """How long what was served here waits to be served on."""
+        if self._asked_at is not None and now - self._asked_at <= self.settings.imin_ms:
+            return thanks_wait(airtime, self._rand)
+        return relay_wait(airtime, margin_db, self._rand)
 
-    def _refresh(self, record_id, packet):
-        """The hops of a flood are spent here: it goes on with fresh ones."""
-        self._events.append(
-            Refresh(packet, record_id, self.settings.flood_hops - 1, self.settings.flood_hops)
-        )
+    def _is_left_to_others(self, record_id, margin_db, now):
+        """Whether a bulletin that nobody's life depends on came from so near that we need not relay it."""
+        if record_id[0] != BULLETIN or self._is_life_saving(record_id):
+            return False
+        return adds_little(margin_db) and self._lonely.has_company(now)
+
+    def _refresh_spent(self, record_id, packet):
+        """Where the hops of a flood are spent it goes on with fresh ones."""
+        if packet.hop_limit == 0:
+            hops = self.settings.flood_hops
+            self._events.append(Refresh(packet, record_id, hops - 1, hops))
 
     def _hear_repeated(self, record_id, packet, now):
         """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
@@ -355,8 +373,7 @@ class Gossip:
         """
         if record_id[0] in _LETTERS and self._may_serve(record_id, now):
             self._remember_served(record_id, now)
-            if packet.hop_limit == 0:
-                self._refresh(record_id, packet)
+            self._refresh_spent(record_id, packet)
             self._events.append(Repeated(record_id, packet))
 
     def _answer_again(self, payload, now):
@@ -402,7 +419,7 @@ class Gossip:
 
     def _receive_digest(self, sender, peer, margin_db, unix_s, now):
         missing = self.replica.missing_at(peer, unix_s)
-        self._lonely.heard(sender, peer, bool(missing), now)
+        self._lonely.heard(sender, peer, bool(missing), margin_db, now)
         richer = self.replica.lacks(peer)
         if richer:
             self._trickle.hurry(now)
@@ -451,7 +468,7 @@ class Gossip:
             self._serve([entry for entry in missing if self._may_serve(entry, now)], _MIDDLING_DB, now)
 
     def _serve(self, record_ids, margin_db, now):
-        """Schedule up to SERVE_BATCH records; a good link answers earlier, the holder of fresh news later."""
+        """Schedule up to SERVE_BATCH records."""
         queued = 0
         for record_id in record_ids:
             if queued >= SERVE_BATCH:
@@ -460,9 +477,7 @@ class Gossip:
                 queued += 1
                 continue
             airtime = self._airtime(self.replica.get(record_id))
-            weakness = min(max(_STRONG_DB - int(margin_db), 0), _STRONG_DB)
-            delay = self._rand(8 * airtime) + 4 * airtime * weakness // _STRONG_DB + 6 * airtime * queued // 5
-            self._schedule(record_id, now + delay)
+            self._schedule(record_id, now + serve_wait(airtime, margin_db, queued, self._rand))
             queued += 1
 
     def _schedule(self, record_id, due):
