@@ -188,11 +188,9 @@ def _some_scalar(random, kind):
 
 def _some_values(random, table, depth):
     """Values for a protobuf table: any subset of its fields, of each oneof at most one member."""
-    if not isinstance(table, tuple):
-        table = table()
     values = {}
     oneof_left = 1
-    for field in table:
+    for field in protobuf.fields(table):
         kind = field[2].rstrip("?|[]")
         if random.below(3) == 0 or (kind == "message" and depth >= _MAX_DEPTH):
             continue
