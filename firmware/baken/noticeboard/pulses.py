@@ -26,6 +26,10 @@ REFUSED = "refused"
 ENOUGH_HEARD = const(2)
 OWN_REPEATS = const(2)  # of an own pulse that nobody is heard sending on
 MAX_ASKED = const(32)  # points asked about in one frame
+_NUMBER_SIZE = const(3)
+_STEPS_AT = (3, 14, 25)  # behind the number, step and value of each chain
+_STEP_BITS = const(7)
+_STEP_MASK = const(0x7F)
 _ASK_PAUSE_WINDOWS = const(4)
 _SHOW_PAUSE_WINDOWS = const(4)
 _SHOW_DOUBLINGS = const(4)
@@ -43,7 +47,7 @@ class PulseBook:
         self._statuses = statuses
         self._trusted = trusted
         self._tag = tag
-        self._held = {}  # point -> (STATUS number, [(step, value) of each chain])
+        self._held = {}  # point -> bytes: STATUS number, then step and value of each chain
 
     def receive(self, pulse):
         """What became of a wire.Pulse: NEW, KNOWN, BEHIND, AHEAD, OLDER, LATER or REFUSED; a value is kept
@@ -88,8 +92,15 @@ class PulseBook:
 
     def all(self):
         """The newest Pulse of every point that has one, by point."""
-        found = [self.get(point) for point in sorted(self._statuses)]
+        found = [self.get(point) for point in sorted(self._held) if self.reach(point)]
         return [pulse for pulse in found if pulse is not None]
+
+    def reach(self, point):
+        """How far `get` would be, as `_reach` of a Pulse; 0 where there is none."""
+        held = self._held.get(point)
+        if held is None or self._statuses.number(point) != int.from_bytes(held[:_NUMBER_SIZE], "big"):
+            return 0
+        return _packed(held[_NUMBER_SIZE - 1], [held[at] for at in _STEPS_AT])
 
     def as_of_s(self, point):
         """Unix seconds until which a point is known to have stood behind its newest STATUS; None without
@@ -114,14 +125,17 @@ class PulseBook:
 
     def _of(self, told):
         held = self._held.get(told.origin)
-        if held and held[0] == told.seq:
-            return held[1]
+        if held and int.from_bytes(held[:_NUMBER_SIZE], "big") == told.seq:
+            return [(held[at], held[at + 1 : at + 1 + wire.VALUE_SIZE]) for at in _STEPS_AT]
         return [(0, anchor) for anchor in told.anchors]
 
     def _keep(self, told, chain, step, value):
         chains = self._of(told)
         chains[chain] = (step, value)
-        self._held[told.origin] = (told.seq, chains)
+        packed = told.seq.to_bytes(_NUMBER_SIZE, "big")
+        for known_step, known in chains:
+            packed += bytes((known_step,)) + known
+        self._held[told.origin] = packed
         self.revision += 1
         if chain != wire.ALIVE:
             self._statuses.follow(told.origin, told.seq, chains[wire.RECEIVED][0], chains[wire.READ][0])
@@ -137,7 +151,7 @@ class PulseFeed:
     def __init__(self, book):
         self._book = book
         self._revision = 0
-        self._told = {}  # point -> Pulse
+        self._told = {}  # point -> how far, see _reach
 
     def has_news(self):
         return self._book.revision != self._revision
@@ -145,14 +159,16 @@ class PulseFeed:
     def take(self):
         """The pulses that are new since, by point."""
         self._revision = self._book.revision
-        news = [pulse for pulse in self._book.all() if not _says_all(self._told.get(pulse.point), pulse)]
-        for pulse in news:
-            self.mark(pulse)
+        news = []
+        for pulse in self._book.all():
+            if _step_behind(self._told.get(pulse.point, 0), pulse):
+                self.mark(pulse)
+                news.append(pulse)
         return news
 
     def mark(self, pulse):
         """The listener has this one: it told us."""
-        self._told[pulse.point] = pulse
+        self._told[pulse.point] = _reach(pulse)
 
     def forget(self, point=None):
         """Tell the pulse of `point` (None: of all) again."""
@@ -178,7 +194,7 @@ class PulseRounds:
         self._own_repeats = 0
         self._book = book
         self._rand = rand
-        self._said = {}  # point -> steps that were sent from here, or close by
+        self._said = {}  # point -> how far was sent from here, or close by, see _reach
         self._waiting = {}  # point -> how often others were heard sending this pulse
         self._questions = set()
         self._asked_at = {}  # point -> ms of the last time
@@ -276,9 +292,9 @@ class PulseRounds:
         held = self._book.get(point)
         if held is None:
             return None
-        said = self._said.get(point, ())
-        is_sign = held.steps[0][0] == wire.ALIVE and held.steps[0] not in said
-        steps = {step[0]: step for step in held.steps if step not in said}
+        said = self._said.get(point, 0)
+        steps = {step[0]: step for step in held.steps if step[1] > _step_of(said, held.number, step[0])}
+        is_sign = wire.ALIVE in steps
         if is_sign:
             known = {step[0]: step[1] for step in held.steps}
             for chain in (wire.RECEIVED, wire.READ):
@@ -294,7 +310,7 @@ class PulseRounds:
         del self._waiting[point]
         held = self._book.get(point)
         if entry is not None and held is not None:
-            self._said[point] = held.steps
+            self._said[point] = _reach(held)
 
     def _show_again(self, point, now):
         """All steps that we have of `point` go out once more. Anybody can say to be behind, so the pause
@@ -325,8 +341,34 @@ class PulseRounds:
             self._due = now + half + self._rand(self.window_ms - half)
 
 
-def _says_all(told, pulse):
-    """Whether the Pulse `told` (or None) has every step of `pulse`."""
-    if told is None or told.number != pulse.number:
-        return False
-    return all([step in told.steps for step in pulse.steps])
+def _reach(pulse):
+    """How far a Pulse shows its chains, in 29 bits, which MicroPython keeps without an object: behind the low
+    byte of the STATUS number the step of each chain. Of one STATUS a step has one value.
+    """
+    steps = [0] * wire.CHAINS
+    for chain, step, value in pulse.steps:
+        if value:
+            steps[chain] = step
+    return _packed(pulse.number, steps)
+
+
+def _packed(number, steps):
+    packed = number
+    for step in steps:
+        packed = packed << _STEP_BITS | step
+    return packed
+
+
+def _step_of(reach, number, chain):
+    """The step of a chain in what `_reach` gave, 0 when that is of another STATUS."""
+    if reach >> wire.CHAINS * _STEP_BITS != number:
+        return 0
+    return reach >> (wire.CHAINS - 1 - chain) * _STEP_BITS & _STEP_MASK
+
+
+def _step_behind(reach, pulse):
+    """Whether a Pulse shows more than `reach`."""
+    for chain, step, _ in pulse.steps:
+        if step > _step_of(reach, pulse.number, chain):
+            return True
+    return False

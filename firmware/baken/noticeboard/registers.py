@@ -39,6 +39,11 @@ class Statuses:
             told.seen = (status.seen_after(told.seen[0], received, read),) + told.seen[1:]
         return told
 
+    def number(self, origin):
+        """Sequence number of the STATUS of a point, None without one; nothing is decoded."""
+        held = self._held.get((STATUS, origin))
+        return held and held[0]
+
     def follow(self, origin, seq, received, read):
         """Pulses behind STATUS `seq` of a point have told of so many bulletins received, and read."""
         self._receipts[origin] = (seq, received, read)

@@ -1,19 +1,22 @@
 """What one node of the exercise hears in 72 hours, as frames at times: its own neighbour is everybody.
 
-All true bulletins of the exercise and the forged one, each point's own statuses and one every four hours,
-heartbeats of every authority, the emergency reports and the answers to them, and around them a hundred stock
-nodes on the region's channel that tell who they are twice a day, with texts, positions and telemetry. What is
-signed is signed with the region's keys, so the node works as hard as in the field.
+All true bulletins of the exercise and the forged one, each point's own statuses and one every four hours with
+pulses at the hours between, heartbeats of every authority, the emergency reports and the answers to them, and
+around them a hundred stock nodes on the region's channel that tell who they are twice a day, with texts,
+positions and telemetry. What is signed is signed with the region's keys, so the node works as hard as in the
+field.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from baken.wire import answer, bulletin, heartbeat, messages, packet, protobuf, report, sealed, status
+from baken.wire import answer, bulletin, heartbeat, messages, packet, protobuf, pulse, report, sealed, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.packet import BROADCAST, Packet, low_byte
+from baken.wire.records import MAX_PAYLOAD
 from baken_gateway.region import Region, load_channel_psk, load_key
 from baken_hardware.bench import region as bench_region
 from baken_hardware.demo import scenario
@@ -51,14 +54,15 @@ class Crisis:
         self._keys: dict[str, object] = {}
         self._numbers: dict[tuple[str, int], int] = {}
         self._packet_id = 1
+        self._told: list[status.Status] = []
         name = region.channel.name.encode()
         self._key = expand_key(load_channel_psk(region.folder), b"")
         self._hash = channel_hash(name, self._key)
 
     def frames(self) -> list[Frame]:
         """Everything, by time; call it once."""
-        made = [*self._bulletins(), *self._statuses(), *self._heartbeats(), *self._letters(), *self._stock()]
-        return sorted(made)
+        made = [*self._bulletins(), *self._statuses(), *self._pulses(), *self._heartbeats(), *self._letters()]
+        return sorted([*made, *self._stock()])
 
     def _bulletins(self) -> Iterator[Frame]:
         sent: dict[str, tuple[int, int]] = {}
@@ -95,10 +99,37 @@ class Crisis:
                 status.Seen(authority, max(1, self._numbers.get(("bulletin", authority), 1)), 0xFFFF, 0xFF)
                 for authority in list(self._authorities.values())[: status.MAX_SEEN]
             )
-            made.text = made.text[: status.text_capacity(len(made.seen))]
+            made.text = made.text[: status.text_capacity(len(made.seen), True)]
+            made.anchors = tuple(self._value(made, chain, 0) for chain in range(pulse.CHAINS))
+            self._told.append(made)
             yield from self._record(
                 self._at(moment_s), status.encode(made, self._tag, self._sign(f"point-{code}"))
             )
+
+    def _pulses(self) -> Iterator[Frame]:
+        """At each full hour, of all whose STATUS is older: that it holds, and one more received and read."""
+        for hour in range(1, HOURS):
+            moment_s = self._start_s + hour * 3600
+            newest = {made.origin: made for made in self._told if made.time_s <= moment_s}
+            shown: list[pulse.Pulse] = []
+            for number, told in sorted(newest.items()):
+                alive = (moment_s - told.time_s) // pulse.PERIOD_S
+                if not 1 <= alive <= pulse.LAST_STEP[pulse.ALIVE]:
+                    continue
+                reach = ((pulse.ALIVE, alive), (pulse.RECEIVED, 1), (pulse.READ, 1))
+                steps = tuple((chain, step, self._value(told, chain, step)) for chain, step in reach)
+                one = pulse.Pulse(number, told.seq & 0xFF, steps)
+                if 1 + sum(other.size for other in (*shown, one)) > MAX_PAYLOAD:
+                    yield from self._record(self._at(moment_s), pulse.encode(shown))
+                    moment_s += 20
+                    shown = []
+                shown.append(one)
+            if shown:
+                yield from self._record(self._at(moment_s), pulse.encode(shown))
+
+    def _value(self, made: status.Status, chain: int, step: int) -> bytes:
+        secret = hashlib.sha256(b"%d %d %d" % (made.origin, made.seq, chain)).digest()
+        return pulse.chain_value(secret, self._tag, made.origin, made.seq, chain, step)
 
     def _heartbeats(self) -> Iterator[Frame]:
         for hour in range(1, HOURS, _HEARTBEAT_H):

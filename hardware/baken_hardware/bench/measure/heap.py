@@ -38,8 +38,9 @@ _HEAP = "700wk"  # more than a board has: what a node needs is to be found, not 
 REQUIRED = 170 * 1024.0
 AIM = 120 * 1024.0
 
-# What a node must hold after the exercise, or it was not played: nodes, parts learned, statuses, letters.
-_PLAYED = (90, 28, 40, 3)
+# What a node must hold after the exercise, or it was not played: nodes, parts learned, statuses, letters and
+# pulses.
+_PLAYED = (90, 28, 40, 3, 40)
 
 
 def rows(options: Options, say: Say) -> list[Row]:
@@ -139,7 +140,7 @@ class _Run:
             int(at_ms): int(size)
             for at_ms, size in re.findall(r"^(\d+) heap (\d+) \d+$", self.log, re.MULTILINE)
         }
-        held = re.findall(r"^(\d+) holds (\d+) (\d+) (\d+) (\d+)$", self.log, re.MULTILINE)
+        held = re.findall(r"^(\d+) holds (\d+) (\d+) (\d+) (\d+) (\d+)$", self.log, re.MULTILINE)
         end_ms = hours * _HOUR_MS
         if drivers is None or not heaps or max(heaps) < end_ms:
             raise MeasureError(f"heap: the node said this instead:\n{self.log[-800:]}")

@@ -1,7 +1,7 @@
 """The node program, which also writes how much of its heap is in use, bytecode included.
 
 Each BAKEN_HEAP_EVERY_MS of virtual time `<ms> heap <bytes> <largest free piece>`, and what it holds by then:
-`<ms> holds <nodes> <bulletins learned so far> <statuses> <reports and answers>`. Before it starts,
+`<ms> holds <nodes> <bulletins learned so far> <statuses> <reports and answers> <pulses>`. Before it starts,
 `board <bytes>`: what the virtual board's drivers take, which a real board has not.
 """
 
@@ -42,7 +42,7 @@ class MeasuredNode(app.Node):
             board.log("%d heap %d %d" % (now, gc.mem_alloc(), _largest_piece()))
             letters = len(replica.letters.reports) + len(replica.letters.answers)
             held = (now, len(self._mesh.nodes), self.learned, len(replica.statuses), letters)
-            board.log("%d holds %d %d %d %d" % held)
+            board.log("%d holds %d %d %d %d" % held + " %d" % len(replica.pulses.all()))
 
 
 def _largest_piece():
