@@ -56,7 +56,8 @@ def test_a_bulletin_is_shown_and_its_receipt_comes_back(tmp_path):
             scene, lambda: len(scene.held("OV06") & {(1, 1, 1, 0), (1, 1, 1, 1)}) == 2, "both parts at OV06"
         )
         await until(scene, lambda: "OV06" in view().get("received", ()), "the receipt of OV06 at the broker")
-        assert view()["state"] == "valid" and PREFIX + "status/OV06" in observer.retained
+        await until(scene, lambda: PREFIX + "status/OV06" in observer.retained, "the status of OV06 there")
+        assert view()["state"] == "valid"
         # A node that restarts, and a gateway that is killed meanwhile, miss nothing.
         await scene.kill("VR00")
         gateway.end(signal.SIGKILL)
