@@ -110,8 +110,13 @@ def check_size(kind, size):
 
 def message(kind, body=b""):
     """The bytes of one message; LinkError when the body does not fit its kind."""
-    check_size(kind, len(body))
-    return struct.pack(">HB", len(body) + 1, kind) + body
+    return message_head(kind, len(body)) + body
+
+
+def message_head(kind, size):
+    """What comes before a body of `size` bytes; LinkError when that does not fit its kind."""
+    check_size(kind, size)
+    return struct.pack(">HB", size + 1, kind)
 
 
 class Splitter:

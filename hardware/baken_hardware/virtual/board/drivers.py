@@ -153,7 +153,7 @@ class Display:
         self._refreshing = True
         self._shown.clear()
         head = struct.pack(link.PICTURE_HEAD, self.width, self.height)
-        self._lockstep.request(link.PICTURE, head + self.buffer)
+        self._lockstep.request_long(link.PICTURE, head, self.buffer)
         await self._shown.wait()
 
     def _finish(self, body):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 EXIT_ETHER_GONE = 3
-_FLUSH_LIMIT = 32768
+_FLUSH_LIMIT = const(1024)
 
 
 class TaskQueue:
@@ -149,6 +149,14 @@ class Lockstep:
         if self._outgoing_size > _FLUSH_LIMIT:
             self._flush()
 
+    def request_long(self, kind, head, rest):
+        """The same with a body of two pieces, the second as long as a display's buffer: nothing is put
+        together, for a heap in use has no such room.
+        """
+        self._outgoing += (link.message_head(kind, len(head) + len(rest)), head)
+        self._flush()
+        self._write(rest)
+
     def watch_serial(self, stream, ready):
         """From now on also wake when `stream` has bytes, and call `ready()` then; None, None stops it."""
         self._serial = stream
@@ -199,6 +207,9 @@ class Lockstep:
         data = b"".join(self._outgoing)
         self._outgoing.clear()
         self._outgoing_size = 0
+        self._write(data)
+
+    def _write(self, data):
         try:
             self._socket.write(data)
         except OSError as error:
