@@ -27,12 +27,17 @@ FACTOR = "10"  # mesh seconds in a real one, so that nobody waits half a minute 
 WITHOUT_NODES = 69420  # the special want_config_id that leaves out the other nodes
 
 
+class NotInTimeError(AssertionError):
+    """The node did not tell what was waited for."""
+
+
 class Running:
     """The command while it runs; `values` is what it printed before `ready`."""
 
     def __init__(self, process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
         self.process = process
         self.said: list[str] = []
+        self._clients: list[Client] = []
         self._lines = lines
         self.values = self._read_until_ready()
 
@@ -41,6 +46,17 @@ class Running:
 
     def port(self, name: str) -> int:
         return int(self.values[name].rpartition(":")[2])
+
+    def client(self, name: str = "tcp") -> Client:
+        """A client of the node, closed at the latest when the node ends."""
+        client = Client(self.port(name))
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Hang up as all clients, also of a test that failed."""
+        for client in self._clients:
+            client.close()
 
     def end(self, how: int = signal.SIGTERM) -> int:
         """Send a signal; the exit status."""
@@ -94,9 +110,13 @@ def virtual_node(folder: Path, *options: str) -> Iterator[Running]:
 
     reader = threading.Thread(target=read)
     reader.start()
+    running = None
     try:
-        yield Running(process, lines)
+        running = Running(process, lines)
+        yield running
     finally:
+        if running is not None:
+            running.close()
         if process.poll() is None:
             process.terminate()
         try:
@@ -152,12 +172,12 @@ class Client:
         self._send(mesh_pb2.ToRadio(want_config_id=WITHOUT_NODES))
         self._wait(lambda told: told.config_complete_id, "the end of the settings")
 
-    def wait_for_text(self, text: bytes) -> mesh_pb2.MeshPacket:
+    def wait_for_text(self, text: bytes, limit_s: float = LIMIT_S) -> mesh_pb2.MeshPacket:
         def is_it(told: mesh_pb2.FromRadio) -> bool:
             decoded = told.packet.decoded
             return (decoded.portnum, decoded.payload) == (messages.TEXT_MESSAGE_APP, text)
 
-        return self._wait(is_it, f"the text {text!r}").packet
+        return self._wait(is_it, f"the text {text!r}", limit_s).packet
 
     def order(self, node: int, message: admin_pb2.AdminMessage) -> bytes:
         """An AdminMessage to the node itself; what it answers, or the payload of its acknowledgement."""
@@ -210,8 +230,10 @@ class Client:
     def _send(self, message: mesh_pb2.ToRadio) -> None:
         self._socket.sendall(stream.frame(message.SerializeToString()))
 
-    def _wait(self, wanted: Callable[[mesh_pb2.FromRadio], object], what: str) -> mesh_pb2.FromRadio:
-        deadline = time.monotonic() + LIMIT_S
+    def _wait(
+        self, wanted: Callable[[mesh_pb2.FromRadio], object], what: str, limit_s: float = LIMIT_S
+    ) -> mesh_pb2.FromRadio:
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 data = self._socket.recv(4096)
@@ -222,7 +244,7 @@ class Client:
                         self.texts.append(told.packet.decoded.payload)
                     if wanted(told):
                         return told
-        raise AssertionError(f"not within {LIMIT_S:.0f} s: {what}")
+        raise NotInTimeError(f"not within {limit_s:.0f} s: {what}")
 
 
 def wait_for_nodes(where: tuple[str, str], *wanted: str) -> str:

@@ -177,6 +177,20 @@ def test_radios_tuned_differently_neither_hear_nor_disturb_each_other(other: Mod
     assert received(air.advance(5000)) == [("A", "B")]
 
 
+def test_a_radio_tuned_too_late_for_a_frame_knows_that_the_channel_is_busy():
+    air = make_air({("A", "B"): -100.0, ("C", "B"): -100.0})
+    air.configure("B", LONG_FAST)
+    air.transmit("A", FRAME, 0)
+    air.configure("B", MEDIUM_FAST)
+    assert air.channel_busy("B", MEDIUM_FAST.slot_ms + 1)
+    # It has missed the preamble, and who comes meanwhile is disturbed.
+    air.transmit("C", FRAME, 20)
+    assert received(air.advance(1000)) == []
+    assert air.counters["lost-no-preamble"] == 1
+    air.transmit("C", FRAME, 2000)
+    assert received(air.advance(3000)) == [("C", "B")]
+
+
 def test_another_sync_word_disturbs_but_is_not_received():
     air = make_air({("A", "B"): -100.0, ("C", "B"): -100.0})
     air.configure("C", Modem(869_525_000, 250_000, 9, sync_word=0x12))

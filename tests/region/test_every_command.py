@@ -80,7 +80,7 @@ def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def listener(mesh: Mesh) -> Iterator[Client]:
     """A client of the second node."""
-    client = Client(mesh.running.port("second-tcp"))
+    client = mesh.running.client("second-tcp")
     yield client
     client.close()
 
@@ -245,7 +245,7 @@ def test_what_is_exported_is_configured_again_after_a_reset(mesh: Mesh):
 
 def test_set_time(mesh: Mesh):
     mesh.run("--set-time", str(CLOCK_S))
-    client = Client(mesh.running.port("tcp"))
+    client = mesh.running.client()
     mesh.foreign.deliver(mesh.foreign.frame(messages.TEXT_MESSAGE_APP, b"Hoe laat"))
     told = client.wait_for_text(b"Hoe laat")
     client.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from _foreign import ForeignNode, Heard
-from _virtual_node import Client, Running, doors, meshtastic, start_meshtastic, virtual_node, wait_for_nodes
+from _virtual_node import Running, doors, meshtastic, start_meshtastic, virtual_node, wait_for_nodes
 from meshtastic.protobuf import admin_pb2, mesh_pb2, telemetry_pb2
 
 from baken.wire import messages, packet
@@ -48,13 +48,12 @@ def test_direct_messages_are_sealed_both_ways_and_acknowledged(tmp_path: Path, f
         foreign.join(running.port("udp-in"))
         own = running.number()
         foreign.meet(own)
-        client = Client(running.port("tcp"))
+        client = running.client()
         text = foreign.frame(messages.TEXT_MESSAGE_APP, "Één deken".encode(), own, want_ack=True, sealed=True)
         assert foreign.verdict(text, own) == 0
         told = client.wait_for_text("Één deken".encode())
         assert (getattr(told, "from"), told.to) == (FOREIGN, own)
         assert told.pki_encrypted and told.public_key == foreign.public_key
-        client.close()
 
         sending = start_meshtastic(door(running), "--dest", f"!{FOREIGN:08x}", "--sendtext", "Hoi", "--ack")
         heard = foreign.wait_for(messages.TEXT_MESSAGE_APP, own, payload=b"Hoi")
@@ -70,14 +69,13 @@ def test_a_direct_text_that_anybody_on_the_channel_could_have_written_is_not_sho
         foreign.join(running.port("udp-in"))
         own = running.number()
         foreign.meet(own)
-        client = Client(running.port("tcp"))
+        client = running.client()
         forged = foreign.frame(messages.TEXT_MESSAGE_APP, b"Kom naar buiten", own, want_ack=True)
         assert foreign.verdict(forged, own) != 0
         sealed = foreign.frame(messages.TEXT_MESSAGE_APP, b"Blijf binnen", own, want_ack=True, sealed=True)
         assert foreign.verdict(sealed, own) == 0
         client.wait_for_text(b"Blijf binnen")
         assert b"Kom naar buiten" not in client.texts
-        client.close()
 
 
 def test_two_nodes_seal_direct_messages_to_each_other_and_relay_those_of_others(
@@ -88,12 +86,11 @@ def test_two_nodes_seal_direct_messages_to_each_other_and_relay_those_of_others(
         first, second = running.number(), running.number("second-node")
         wait_for_nodes(door(running), f"!{second:08x}", "VN02")
         wait_for_nodes(door(running, "second-"), f"!{first:08x}", "VN01")
-        client = Client(running.port("second-tcp"))
+        client = running.client("second-tcp")
         told = meshtastic(door(running), "--dest", f"!{second:08x}", "--sendtext", "Onder ons", "--ack")
         assert "Received an ACK" in told
         text = client.wait_for_text(b"Onder ons")
         assert (getattr(text, "from"), text.to, text.pki_encrypted) == (first, second, True)
-        client.close()
         sent = foreign.hear(first, text.id)
         assert (sent.channel_hash, sent.want_ack) == (0, True) and b"Onder ons" not in sent.payload
 

@@ -17,7 +17,16 @@ from _brokers import free_port
 from _foreign import ForeignNode
 from _region import make_region
 from _vectors import from_hex, rows
-from _virtual_node import BIN, LIMIT_S, Client, doors, meshtastic, virtual_node, wait_for_nodes
+from _virtual_node import (
+    BIN,
+    LIMIT_S,
+    Client,
+    NotInTimeError,
+    doors,
+    meshtastic,
+    virtual_node,
+    wait_for_nodes,
+)
 from meshtastic.protobuf import admin_pb2
 
 from baken.wire import messages, modem, protobuf
@@ -91,14 +100,13 @@ def test_frames_recorded_from_the_real_firmware_are_taken_in(tmp_path: Path):
             wanted = [user["long_name"].decode() for _frame, user in infos.values()]
             wanted += [f"!{sender:08x}" for sender in infos]
             wait_for_nodes(("--host", running.values["tcp"]), *wanted)
-            client = Client(running.port("tcp"))
+            client = running.client()
             sender = sorted(set(texts) & set(infos))[0]
             frame, text = texts[sender]
             foreign.deliver(frame)
             told = client.wait_for_text(text)
             assert (getattr(told, "from"), told.to, told.channel) == (sender, BROADCAST, 0)
             assert told.id == int.from_bytes(frame[8:12], "little") and told.rx_snr
-            client.close()
     finally:
         foreign.close()
 
@@ -120,7 +128,7 @@ def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
         for number in (first, second):
             foreign.wait_for(messages.NODEINFO_APP, number)
 
-        clients = [Client(running.port("tcp")), Client(running.port("second-tcp"))]
+        clients = [running.client(), running.client("second-tcp")]
         copy = foreign.deliver(foreign.frame(messages.TEXT_MESSAGE_APP, b"Brug dicht"))
         assert (copy.hop_limit, copy.hop_start) == (2, 3)
         assert copy.relay_node in (low_byte(first), low_byte(second))
@@ -132,7 +140,6 @@ def test_two_nodes_and_another_implementation_exchange_node_infos_and_texts(
         meshtastic(("--host", running.values["tcp"]), "--sendtext", "Wij zijn er")
         assert getattr(clients[1].wait_for_text(b"Wij zijn er"), "from") == first
         foreign.wait_for(messages.TEXT_MESSAGE_APP, first, payload=b"Wij zijn er")
-        clients[1].close()
 
 
 def tune(client: Client, number: int, preset: int) -> None:
@@ -143,6 +150,20 @@ def tune(client: Client, number: int, preset: int) -> None:
     client.order(number, admin_pb2.AdminMessage(set_config=config))
 
 
+def tell(sender: Client, receiver: Client, text: bytes) -> None:
+    """Say a text until it is heard: a node that begins a frame of its own in the same slot misses it, and a
+    plain broadcast is not repeated.
+    """
+    for _try in range(4):
+        sender.say(text)
+        try:
+            receiver.wait_for_text(text, 10.0)
+        except NotInTimeError:
+            continue
+        return
+    pytest.fail(f"said four times and not heard: {text!r}")
+
+
 def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
     tmp_path: Path, foreign: ForeignNode
 ):
@@ -151,19 +172,15 @@ def test_two_nodes_hear_each_other_on_every_preset_of_the_band_and_on_no_other(
     with virtual_node(tmp_path, "--second-node", "--udp-out", str(foreign.port)) as running:
         foreign.join(running.port("udp-in"))
         first, second = running.number(), running.number("second-node")
-        clients = [Client(running.port("tcp")), Client(running.port("second-tcp"))]
+        clients = [running.client(), running.client("second-tcp")]
         for number in (*slow, *quick, modem.LONG_FAST):
             preset = modem.preset(number)
             tune(clients[0], first, number)
             alone = foreign.hear(first, clients[0].say(b"Alleen"))
             assert alone.channel_hash == channel_hash(preset.channel_name, DEFAULT_KEY)
             tune(clients[1], second, number)
-            together = f"Samen op {preset.name}".encode()
-            clients[1].say(together)
-            clients[0].wait_for_text(together)
+            tell(clients[1], clients[0], f"Samen op {preset.name}".encode())
         assert clients[1].texts == []
-        for client in clients:
-            client.close()
 
 
 def test_a_request_for_node_info_is_answered_to_whoever_asks(tmp_path: Path, foreign: ForeignNode):
@@ -182,10 +199,9 @@ def test_damaged_and_foreign_frames_do_no_harm(tmp_path: Path, foreign: ForeignN
         foreign.join(running.port("udp-in"))
         for frame in (b"", b"x", bytes(16), bytes(300), b"\xff" * 255, random.Random(7).randbytes(200)):
             foreign.send_raw(frame)
-        client = Client(running.port("tcp"))
+        client = running.client()
         foreign.deliver(foreign.frame(messages.TEXT_MESSAGE_APP, b"Nog steeds hier"))
         client.wait_for_text(b"Nog steeds hier")
-        client.close()
         assert "Traceback" not in Path(running.values["log"]).read_text()
 
 
@@ -225,10 +241,10 @@ def test_a_node_of_a_region_has_the_regions_channel_alone(tmp_path: Path):
 
 def test_serial_port_and_tcp_take_turns(tmp_path: Path):
     with virtual_node(tmp_path) as running:
-        client = Client(running.port("tcp"))
+        client = running.client()
         with pytest.raises(serial.SerialException, match="lock"):
             serial.Serial(running.values["serial"], exclusive=True)
-        newer = Client(running.port("tcp"))
+        newer = running.client()
         newer.close()
         client.close()
         assert "Connected to radio" in meshtastic(("--port", running.values["serial"]), "--nodes")

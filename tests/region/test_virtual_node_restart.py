@@ -90,11 +90,10 @@ def test_settings_nodes_and_texts_are_there_after(tmp_path: Path, foreign: Forei
         assert "Gymzaal" in told
         assert texts_kept(tmp_path) == [TEXT]
         # The key was kept too: it opens what is sealed now without another introduction.
-        client = Client(running.port("tcp"))
+        client = running.client()
         text = foreign.frame(messages.TEXT_MESSAGE_APP, b"Nu dertien", own, want_ack=True, sealed=True)
         assert foreign.verdict(text, own) == 0
         client.wait_for_text(b"Nu dertien")
-        client.close()
 
 
 def test_a_loss_of_power_while_settings_are_written_leaves_those_before_or_after(tmp_path: Path):
@@ -102,7 +101,7 @@ def test_a_loss_of_power_while_settings_are_written_leaves_those_before_or_after
     written = 0
     for _round in range(4):
         with virtual_node(tmp_path, "--factor", "1") as running:
-            client = Client(running.port("tcp"))
+            client = running.client()
             if written:
                 found = owner(client, running.number())
                 number = int(found.rpartition(" ")[2])
@@ -118,7 +117,6 @@ def test_a_loss_of_power_while_settings_are_written_leaves_those_before_or_after
             except (OSError, AssertionError):
                 pass  # the power is off
             cut.join()
-            client.close()
             assert running.process.returncode == -signal.SIGKILL
     assert written > 4
 

@@ -8,6 +8,9 @@ Rules, as in the usual LoRa mesh simulators:
     lost.
   - Starting to transmit destroys whatever is being received, and a frame that began meanwhile cannot be
     caught any more.
+  - A radio that is tuned while a frame is on the air has missed its preamble: it cannot receive it, but the
+    frame keeps the channel busy for it and disturbs others (activity detection finds the symbols of a payload
+    as well: Semtech AN1200.48).
   - Per frame and receiver a normally distributed fading is added to the mean power, and an erasure with a
     fixed probability stands for everything else. Both come from the seed, the sender, the sender's frame
     count and the receiver, so they do not depend on what other radios do.
@@ -195,12 +198,17 @@ class Air:
         self._forget_receptions(radio, "retuned")
         radio.modem = modem
         radio.sensitivity_dbm = self._sensitivity_dbm(modem.spreading_factor, modem.bandwidth_hz)
+        self._join(radio)
 
     def connect(self, name: str, connected: bool) -> None:
         """Screw the antenna on or off: without it a radio works, but nobody hears it and it hears nobody."""
         radio = self._radio(name)
+        if radio.connected == connected:
+            return
         radio.connected = connected
-        if not connected:
+        if connected:
+            self._join(radio)
+        else:
             self._forget_receptions(radio, "off")
             if radio.sending is not None:
                 radio.sending.cut_off = True
@@ -231,7 +239,7 @@ class Air:
         self._on_air.append(transmission)
         if sender.connected:
             for radio in self._radios.values():
-                if radio is not sender and radio.connected and radio.modem is not None:
+                if radio is not sender:
                     self._begin_reception(radio, transmission)
         return transmission
 
@@ -276,10 +284,15 @@ class Air:
 
     # Receptions.
 
-    def _begin_reception(self, radio: _Radio, transmission: Transmission) -> None:
+    def _join(self, radio: _Radio) -> None:
+        """Let a radio hear what is on the air already."""
+        for transmission in self._on_air:
+            if transmission.sender != radio.name and not transmission.cut_off:
+                self._begin_reception(radio, transmission, "no-preamble")
+
+    def _begin_reception(self, radio: _Radio, transmission: Transmission, lost: str = "") -> None:
         modem = radio.modem
-        assert modem is not None
-        if modem.channel != transmission.modem.channel:
+        if modem is None or not radio.connected or modem.channel != transmission.modem.channel:
             return
         mean_dbm = self._mean(transmission.sender, radio.name, transmission.modem.power_dbm)
         if mean_dbm is None:
@@ -288,7 +301,7 @@ class Air:
         power_dbm = mean_dbm + self._fading_db * fade
         if power_dbm < radio.sensitivity_dbm - _IGNORED_DB:
             return
-        reception = _Reception(transmission, radio, power_dbm)
+        reception = _Reception(transmission, radio, power_dbm, lost)
         for other in radio.hearing:
             if other.power_dbm - power_dbm < CAPTURE_DB:
                 other.lost = other.lost or "collision"
@@ -298,7 +311,7 @@ class Air:
             reception.lost = "weak"
         elif radio.sending is not None:
             reception.lost = "half-duplex"
-        elif radio.locked is not None:
+        elif lost or radio.locked is not None:
             reception.lost = reception.lost or "locked"
         else:
             radio.locked = reception
