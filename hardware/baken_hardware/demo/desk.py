@@ -40,9 +40,9 @@ class Desk:
             *("--sent", scenario.local(bulletin.sent_s).isoformat()),
             *("--valid", f"{(bulletin.expires_s - bulletin.sent_s) // 60}m"),
             *("--text", bulletin.text, "--exercise", "--json", "--wait", str(wait_s)),
+            # Said also when it is everywhere: an update would be for where its first reference is.
+            *("--area", ",".join(bulletin.areas) or "ALL"),
         ]
-        if bulletin.areas:
-            arguments += ["--area", ",".join(bulletin.areas)]
         if bulletin.scope == "Restricted":
             arguments.append("--restricted")
         references = self._references(bulletin)
