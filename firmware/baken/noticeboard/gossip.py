@@ -39,6 +39,10 @@ SERVE_BATCH = const(8)  # records served for one digest
 SERVED_MEMORY = const(128)
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _LETTERS = (REPORT, ANSWER)  # a person waits: where a flood has stopped they are flooded on, not only served
+_FLOODED_TWICE = (BULLETIN, TRUST)  # by a source that hears few neighbours with a noticeboard
+_TWICE_AFTER = const(5)  # shortest intervals
+_SETTLED = const(4)  # of them in the present one
+MAX_AGAIN = const(8)  # records waiting for their second flood
 _MIDDLING_DB = const(10)
 _DIGEST_FRAME = const(43)  # bytes on the air, the largest usual digest
 FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
@@ -105,7 +109,7 @@ class HoldBack(Record):
 
 
 class LeaveOut(Record):
-    """Do not relay the packet that brought this: it came from close by, and who lacks it will ask."""
+    """Do not relay the packet that brought this: who lacks it here is found out by digest."""
 
     __slots__ = ("packet",)
 
@@ -176,6 +180,7 @@ class Gossip:
         self._floods_due = set()  # those of them that are to be flooded, not served
         self._floods = []  # record ids waiting to be flooded, most urgent first
         self._flood_at = now
+        self._again = []  # (due ms, record id) of what is to be flooded a second time, the first one first
         self._served = {}  # record id -> (last ms, times)
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
         self._clock = (None, now)  # calendar time when it was last told, and when that was
@@ -223,6 +228,10 @@ class Gossip:
         else:
             self._trickle.reset(now)
             self._lonely.learned(now)
+        self._queue_flood(record_id)
+
+    def _queue_flood(self, record_id):
+        """Flood a record when its turn comes."""
         if record_id in self._floods:
             return
         if len(self._floods) < MAX_SCHEDULED:
@@ -261,6 +270,8 @@ class Gossip:
                 due = min(due, at)
         if self._floods:
             due = min(due, self._flood_at)
+        if self._again:
+            due = min(due, self._again[0][0])
         for at in self._scheduled.values():
             due = min(due, at)
         return due
@@ -277,6 +288,8 @@ class Gossip:
                 digest = self.replica.digest()
                 digest.lonely = is_lonely
                 return Send(wire.encode_digest(digest), 0, SERVE_HOP_START)
+        if self._again and self._again[0][0] <= now:
+            self._queue_flood(self._again.pop(0)[1])
         if self._floods and self._flood_at <= now:
             return self._flood(now)
         if self._tally_at is not None and self._tally_at <= now:
@@ -340,9 +353,11 @@ class Gossip:
             if is_letter:
                 self._floods_due.add(record_id)
             self._schedule(record_id, now + wait)
+        elif self._goes_far(record_id, now):
+            self._send_far(record_id, packet, now)
         elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
             self._refresh_spent(record_id, packet)
-        elif self._is_left_to_others(record_id, margin_db, now):
+        elif adds_little(margin_db) and self._is_repaired(record_id, now):
             self._events.append(LeaveOut(packet))
         else:
             self._refresh_spent(record_id, packet)
@@ -355,23 +370,45 @@ class Gossip:
             return thanks_wait(airtime, self._rand)
         return relay_wait(airtime, margin_db, self._rand)
 
-    def _is_left_to_others(self, record_id, margin_db, now):
-        """Whether a bulletin that nobody's life depends on came from so near that we need not relay it."""
+    def _is_settled(self):
+        """Whether nothing was new or lacking here for three shortest intervals."""
+        return self._trickle.interval_ms >= _SETTLED * self.settings.imin_ms
+
+    def _is_repaired(self, record_id, now):
+        """Whether a bulletin that nobody's life depends on is soon found out to be missing around here."""
         if record_id[0] != BULLETIN or self._is_life_saving(record_id):
             return False
-        return adds_little(margin_db) and self._lonely.has_company(now)
+        return self._lonely.has_company(now)
+
+    def _goes_far(self, record_id, now):
+        """Whether there is hardly anybody around who would refresh or repair the flood of a record."""
+        return record_id[0] in _FLOODED_TWICE and self._lonely.is_lonely(now)
+
+    def _send_far(self, record_id, packet, now):
+        """Relay with fresh hops, and before stock nodes do: their copy has fewer and would cancel ours."""
+        self._refresh(record_id, packet)
+        self._events.append(HoldBack(packet, now + relay_wait(self._airtime(packet.payload), 0, self._rand)))
 
     def _refresh_spent(self, record_id, packet):
         """Where the hops of a flood are spent it goes on with fresh ones."""
         if packet.hop_limit == 0:
-            hops = self.settings.flood_hops
-            self._events.append(Refresh(packet, record_id, hops - 1, hops))
+            self._refresh(record_id, packet)
+
+    def _refresh(self, record_id, packet):
+        hops = self.settings.flood_hops
+        self._events.append(Refresh(packet, record_id, hops - 1, hops))
 
     def _hear_repeated(self, record_id, packet, now):
         """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
-        the answers go on over any number of hops each time, as often as they might be served.
+        the answers go on over any number of hops each time, as often as they might be served. So does the
+        second flood of a source among stock nodes; it ends where digests have repaired the first by now.
         """
-        if record_id[0] in _LETTERS and self._may_serve(record_id, now):
+        if self._goes_far(record_id, now) and self._may_serve(record_id, now):
+            self._remember_served(record_id, now)
+            self._send_far(record_id, packet, now)
+        elif self._is_settled() and self._is_repaired(record_id, now):
+            self._events.append(LeaveOut(packet))
+        elif record_id[0] in _LETTERS and self._may_serve(record_id, now):
             self._remember_served(record_id, now)
             self._refresh_spent(record_id, packet)
             self._events.append(Repeated(record_id, packet))
@@ -393,6 +430,9 @@ class Gossip:
             return None
         self._flood_at = now + 3 * self._airtime(raw)  # nodes two hops apart cannot send together
         self._remember_served(record_id, now)
+        is_first = self._served[record_id][1] == 0
+        if is_first and self._goes_far(record_id, now) and len(self._again) < MAX_AGAIN:
+            self._again.append((now + _TWICE_AFTER * self.settings.imin_ms, record_id))
         hops = self.settings.flood_hops
         return Send(raw, hops, hops, record_id, True, self._is_life_saving(record_id))
 
