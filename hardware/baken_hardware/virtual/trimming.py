@@ -4,8 +4,8 @@ Lists of slots. CPython saves memory by them. MicroPython keeps them like any ot
 no use of them: a tuple and an entry for each of a node's sixty classes, 2.2 kB in all. A class keeps its own
 where the firmware reads them by its name (`MeshConfig.__slots__`), and where it reads them itself.
 
-What is wrong with a peer's bytes, in words. Engines count a RemoteProtocolError by its cause, and nobody reads
-a board's tracebacks of it: a hundred texts, and the code that puts values into them. So
+What is wrong with a peer's bytes, in words. Engines count a RemoteProtocolError by its cause, and on a board
+nobody reads more of it: a hundred texts, and the code that puts values into them. So
 
     class Packet(Record):                               class Packet(Record):
         __slots__ = ("frame", "key")                        pass
