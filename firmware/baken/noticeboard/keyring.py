@@ -1,8 +1,10 @@
 """Who may speak: the provisioned trust list, and the amendments to it that root has signed since."""
 
 from baken.compat import const
+from baken.crypto import signing
 from baken.wire import amendment as wire
 from baken.wire.errors import RemoteProtocolError
+from baken.wire.records import AUTHORITY_KINDS, POINT_KINDS, ROOT_KINDS, role_of, signature_of, signed_bytes
 from baken.wire.trust import TrustList
 
 MAX_AMENDMENTS = const(64)
@@ -37,9 +39,9 @@ class Keyring:
         """Whether the provisioned list is as new as an amendment with this serial number."""
         return seq <= self._provisioned.serial
 
-    def is_overtaken(self, seq):
-        """Whether an amendment with this serial number was held and is needless now."""
-        return seq in self._needless
+    def wants(self, seq):
+        """Whether an amendment with this serial number would say something that is not known here."""
+        return not (self.is_contained(seq) or seq in self._amendments or seq in self._needless)
 
     def overtaking(self, seq):
         """The raw amendment that made the one with this serial number needless, or None."""
@@ -74,6 +76,41 @@ class Keyring:
         self._amendments[new.seq] = (new, raw)
         self._work_out()
         return new, needless
+
+    def key_of(self, kind, origin):
+        """The public key that records of this kind and origin are signed with; None: nobody's."""
+        role = role_of(kind)
+        if role in AUTHORITY_KINDS:
+            authority = self.trust.authorities.get(origin)
+            return authority.public if authority else None
+        if role in POINT_KINDS:
+            return self.trust.points.signing_public(origin)
+        return self.trust.root_public if role in ROOT_KINDS and origin == wire.ROOT_ORIGIN else None
+
+    def check(self, header, unix_s):
+        """RemoteProtocolError when the origin of a record may not speak, or not any more at `unix_s` (None:
+        the time is unknown).
+        """
+        role = role_of(header.kind)
+        if self.key_of(header.kind, header.origin) is None:
+            if role in AUTHORITY_KINDS:
+                raise RemoteProtocolError("authority %d is not trusted" % header.origin, "unknown-authority")
+            if role in POINT_KINDS:
+                raise RemoteProtocolError("point %d is not trusted" % header.origin, "unknown-point")
+            raise RemoteProtocolError("record kind %d" % header.kind, "unknown-kind")
+        if role in AUTHORITY_KINDS and unix_s is not None:
+            expires_s = self.trust.authorities[header.origin].expires_s
+            if expires_s and unix_s >= expires_s:
+                raise RemoteProtocolError("authority %d has expired" % header.origin, "expired-authority")
+
+    def verify(self, header, raw):
+        """RemoteProtocolError when a record is not signed by the one it names as its origin."""
+        if not self.is_signed(self.key_of(header.kind, header.origin), raw):
+            raise RemoteProtocolError("signature is wrong", "bad-signature")
+
+    def is_signed(self, public, raw):
+        """Whether the holder of the public key `public` has signed a record."""
+        return signing.verify(public, signed_bytes(raw, self.trust.tag), signature_of(raw))
 
     def _work_out(self):
         old = self._provisioned

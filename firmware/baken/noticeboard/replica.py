@@ -5,7 +5,6 @@ displaces a good one. Bulletins are in `board`, reports and answers in `letters`
 of in `registers`, who may speak in `keyring`; each says what goes when it is full.
 """
 
-from baken.crypto import signing
 from baken.noticeboard.board import Board, pack_keys, unpack_keys
 from baken.noticeboard.keyring import Keyring
 from baken.noticeboard.letters import Letters
@@ -23,12 +22,10 @@ from baken.wire.records import (
     HEARTBEAT,
     POINT_KINDS,
     REPORT,
-    ROOT_KINDS,
     STATUS,
     TRUST,
     decode_header,
-    signature_of,
-    signed_bytes,
+    role_of,
 )
 
 NEW = "new"
@@ -285,7 +282,7 @@ class Replica:
             if kind == STATUS:
                 continue
             if kind == TRUST:
-                if not self.keyring.is_contained(seq) and self._wants_amendment(seq):
+                if self.keyring.wants(seq):
                     return True
             elif kind == REPORT:
                 known = self.letters.get((kind, origin, seq, 0)) or self.letters.acknowledging(origin, seq)
@@ -294,7 +291,7 @@ class Replica:
             elif kind == ANSWER:
                 if origin in self.trust.authorities and not self.letters.get((kind, origin, seq, 0)):
                     return True
-            elif self._key_of(kind, origin) and seq > self._registers.seq(kind, origin):
+            elif self.keyring.key_of(kind, origin) and seq > self._registers.seq(kind, origin):
                 return True
         return False
 
@@ -303,9 +300,9 @@ class Replica:
     def _receive_bulletin(self, header, raw, unix_s):
         if self.get(header.record_id) == raw:
             return Outcome(KNOWN, header.record_id)
-        self._check_key(header, raw, unix_s)
+        self.keyring.check(header, unix_s)
         part = bulletin.decode_part(raw)
-        self._verify(header, raw)
+        self.keyring.verify(header, raw)
         self._board.check_part(part, raw, unix_s)
         self._forget(self._board.make_room(part, unix_s, len(self.trust.areas)))
         self._store.put(raw)
@@ -320,9 +317,9 @@ class Replica:
     def _receive_register(self, header, raw, unix_s):
         if self._registers.is_known(header, raw):
             return Outcome(KNOWN, header.record_id)
-        self._check_key(header, raw, unix_s)
+        self.keyring.check(header, unix_s)
         said = self._registers.decode(header, raw)
-        self._verify(header, raw)
+        self.keyring.verify(header, raw)
         self._store.put(raw)
         self._add_register(header, raw, said)
         return Outcome(NEW, header.record_id)
@@ -338,7 +335,7 @@ class Replica:
     def _receive_letter(self, header, raw, unix_s):
         if self.letters.get(header.record_id) == raw:
             return Outcome(KNOWN, header.record_id)
-        self._check_key(header, raw, unix_s)
+        self.keyring.check(header, unix_s)
         if self.letters.get(header.record_id):
             raise RemoteProtocolError("another letter has number %d/%d" % header.record_id[1:3], "conflict")
         letter = self.letters.decode(header.kind, raw)
@@ -346,7 +343,7 @@ class Replica:
             self.letters.check_report(letter, unix_s)
         else:
             self.letters.check_answer(letter, unix_s)
-        self._verify(header, raw)
+        self.keyring.verify(header, raw)
         self._store.put(raw)
         self._add_letter(header.kind, letter, raw)
         return Outcome(NEW, header.record_id)
@@ -365,7 +362,7 @@ class Replica:
         if self.keyring.get(header.seq):
             raise RemoteProtocolError("another amendment has the number %d" % header.seq, "conflict")
         amendment.decode(raw)
-        self._verify(header, raw)
+        self.keyring.verify(header, raw)
         change, needless = self.keyring.amend(raw)
         self._store.put(raw)
         for seq in needless:
@@ -390,10 +387,10 @@ class Replica:
         gone = []
 
         def is_ours(kind):
-            return (kind if kind < 0x10 else kind & 0x0F) in kinds
+            return role_of(kind) in kinds
 
         def is_good(raw):
-            return public is not None and self._is_signed(public, raw)
+            return public is not None and self.keyring.is_signed(public, raw)
 
         if kinds is AUTHORITY_KINDS:
             gone += self._forget(self._board.forget_origin(origin, is_good))
@@ -424,40 +421,6 @@ class Replica:
         if self.newest_sent_s is None or sent_s > self.newest_sent_s:
             self.newest_sent_s = sent_s
 
-    def _wants_amendment(self, seq):
-        return self.keyring.get(seq) is None and not self.keyring.is_overtaken(seq)
-
-    def _key_of(self, kind, origin):
-        """The public key that records of this kind and origin are signed with; None: nobody's."""
-        role = kind if kind < 0x10 else kind & 0x0F
-        if role in AUTHORITY_KINDS:
-            authority = self.trust.authorities.get(origin)
-            return authority.public if authority else None
-        if role in POINT_KINDS:
-            return self.trust.points.signing_public(origin)
-        return self.trust.root_public if role in ROOT_KINDS and origin == amendment.ROOT_ORIGIN else None
-
-    def _check_key(self, header, raw, unix_s):
-        """RemoteProtocolError when the origin may not speak, or not any more."""
-        role = header.kind if header.kind < 0x10 else header.kind & 0x0F
-        if self._key_of(header.kind, header.origin) is None:
-            if role in AUTHORITY_KINDS:
-                raise RemoteProtocolError("authority %d is not trusted" % header.origin, "unknown-authority")
-            if role in POINT_KINDS:
-                raise RemoteProtocolError("point %d is not trusted" % header.origin, "unknown-point")
-            raise RemoteProtocolError("record kind %d" % header.kind, "unknown-kind")
-        if role in AUTHORITY_KINDS and unix_s is not None:
-            expires_s = self.trust.authorities[header.origin].expires_s
-            if expires_s and unix_s >= expires_s:
-                raise RemoteProtocolError("authority %d has expired" % header.origin, "expired-authority")
-
-    def _verify(self, header, raw):
-        if not self._is_signed(self._key_of(header.kind, header.origin), raw):
-            raise RemoteProtocolError("signature is wrong", "bad-signature")
-
-    def _is_signed(self, public, raw):
-        return signing.verify(public, signed_bytes(raw, self.trust.tag), signature_of(raw))
-
     def _refuse(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1
         return Outcome(REFUSED, None, cause)
@@ -479,11 +442,11 @@ class Replica:
 
     def _load_record(self, header, raw):
         kind = header.kind
-        if self._key_of(kind, header.origin) is None:
+        if self.keyring.key_of(kind, header.origin) is None:
             raise RemoteProtocolError(
                 "record of kind %d, origin %d is not trusted" % (kind, header.origin), "untrusted"
             )
-        self._verify(header, raw)
+        self.keyring.verify(header, raw)
         if kind == BULLETIN:
             self._add_part(bulletin.decode_part(raw), raw, None)
         elif kind == TRUST:

@@ -57,6 +57,11 @@ _DOMAIN = b"baken-record-1"
 EPOCH_S = const(1735689600)  # 2025-01-01T00:00:00Z; three bytes of minutes last until November 2056
 
 
+def role_of(kind):
+    """The kind whose makers sign records of `kind`, which may be that of another version (see above)."""
+    return kind & 0x0F
+
+
 class RecordHeader(Record):
     """First seven bytes of a record: `kind`, `origin`, `seq`, `part` (from 0) of `parts`.
 
