@@ -4,7 +4,7 @@ from _desk import NONCE, OTHER, OWN, Desk, events, kinds, notices, packets, stat
 from _ether import make_node, seeded
 from _vectors import from_hex, rows
 
-from baken.mesh.client_api import MAX_PACKETS
+from baken.mesh.client_api import MAX_PACKETS, MAX_WAITING
 from baken.mesh.config import Channel
 from baken.mesh.events import ClientRecord, ClientText, KeyConflict, SetTime
 from baken.wire import protobuf, stream
@@ -46,6 +46,17 @@ def test_it_is_silent_until_the_first_message_of_a_client():
     kept = packets(desk.connect())
     assert [packet["decoded"]["payload"] for packet in kept] == [b"gemist"]
     assert desk.api.client_ready
+
+
+def test_while_nobody_is_attached_the_newest_texts_wait_in_a_bounded_memory():
+    desk = Desk()
+    for i in range(20):
+        desk.ether.nodes[1].send(TEXT_MESSAGE_APP, b"%02d" % i + b"." * 150, desk.ether.now, hop_limit=0)
+        desk.run(4000)
+    kept = [packet["decoded"]["payload"] for packet in packets(desk.connect())]
+    assert [int(text[:2]) for text in kept] == list(range(20 - len(kept), 20))
+    assert MAX_WAITING // 2 < sum([len(text) for text in kept]) <= MAX_WAITING
+    assert desk.api.counters["packets-dropped"] == 20 - len(kept)
 
 
 def test_the_start_up_sequence_has_the_order_of_the_real_firmware():

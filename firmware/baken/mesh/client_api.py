@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from baken.mesh.node import MeshNode
 
 MAX_PACKETS = const(32)
+MAX_WAITING = const(
+    2048
+)  # bytes of the texts that wait for a client; the node's own display has more of them
 MAX_REPLIES = const(24)
 MAX_EVENTS = const(16)
 MAX_ASKED = const(20)
@@ -203,6 +206,9 @@ class ClientApi:
             self._packets.pop(0)
         key = self.node.nodes.public_key(event.sender) if event.pki else b""
         self._packets.append(_messages().heard(event, self.unix_s or 0, key))
+        while not self._open and sum([len(packet) for packet in self._packets]) > MAX_WAITING:
+            self.count("packets-dropped")
+            self._packets.pop(0)
 
     # For the user of the client
 

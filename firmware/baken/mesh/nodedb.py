@@ -4,11 +4,11 @@ Who is forgotten when a new node is heard: of those that bear no mark of the own
 key verified) one that never told its name, or else any of them; of these the one heard longest ago. What the
 owner has marked is never forgotten for a stranger: where all hundred are marked, the new node is not kept.
 
-Each is a row of 96 bytes, as objects would take several times as much: heard i32 (seconds on the node's own
-clock, below 0: before it started), answered u32 (the same, 0 = never), hw_model u16, SNR i16 (quarter dB),
-hops away u8 (255 = unknown), role, flags and channel u8, then length-prefixed long name (39) and short name
-(4), public key (32), next hop u8 and marks u8. Node numbers stand apart, so that finding one is a single
-search. `nodedump` writes rows to a file and reads them back.
+Each is a row of 96 bytes, ten rows a page, as objects would take several times as much: heard i32 (seconds on
+the node's own clock, below 0: before it started), answered u32 (the same, 0 = never), hw_model u16, SNR i16
+(quarter dB), hops away u8 (255 = unknown), role, flags and channel u8, then length-prefixed long name (39)
+and short name (4), public key (32), next hop u8 and marks u8. Node numbers stand apart, so that finding one
+is a single search. `nodedump` writes rows to a file and reads them back.
 """
 
 import struct
@@ -29,6 +29,7 @@ _HOPS_UNKNOWN = const(255)
 _ONLINE_S = const(7200)
 
 _ROW = const(96)
+_PAGE_ROWS = const(10)  # pages, not one block: a heap in use may not have nine kilobytes in one piece
 _FIXED = "<iIHhBBBB"
 _LONG_AT = const(16)
 _SHORT_AT = const(56)
@@ -88,7 +89,7 @@ class NodeDatabase:
 
     def __init__(self) -> None:
         self._numbers = bytearray()
-        self._rows = []  # of their own, not one block: a heap in use may not have nine kilobytes in one piece
+        self._pages = []
         self.forgotten = 0
         self.changes = 0
         self.urgent_changes = 0
@@ -118,7 +119,7 @@ class NodeDatabase:
             if at < 0:
                 return False
             self.changes += 1
-        row = self._rows[at]
+        row = self._row(at)
         struct.pack_into("<i", row, 0, min(now // 1000, 0x7FFFFFFF))
         if hops_away == 0 or new:  # of a relayed copy the SNR tells about the relay
             struct.pack_into("<h", row, 10, max(-128, min(127, int(snr_db * 4))))
@@ -129,14 +130,14 @@ class NodeDatabase:
     def public_key(self, num: int) -> bytes:
         """The key that we keep for this node; empty: none is known."""
         at = self._find(num)
-        if at < 0 or not self._rows[at][14] & _HAS_KEY:
+        if at < 0 or not self._row(at)[14] & _HAS_KEY:
             return b""
-        return bytes(self._rows[at][_KEY_AT : _KEY_AT + _KEY_SIZE])
+        return bytes(self._row(at)[_KEY_AT : _KEY_AT + _KEY_SIZE])
 
     def has_user(self, num: int) -> bool:
         """Whether this node has told who it is."""
         at = self._find(num)
-        return at >= 0 and bool(self._rows[at][14] & _HAS_USER)
+        return at >= 0 and bool(self._row(at)[14] & _HAS_USER)
 
     def update_user(self, num: int, user: dict) -> bool:
         """Store names, role and key of a node that is in the database; True if that changed anything.
@@ -147,15 +148,15 @@ class NodeDatabase:
         at = self._find(num)
         if at < 0:
             return False
-        row = self._rows[at]
+        row = self._row(at)
         key = user.get("public_key", b"")
-        if row[14] & _HAS_KEY and row[_KEY_AT : _KEY_AT + _KEY_SIZE] != key:
+        if row[14] & _HAS_KEY and bytes(row[_KEY_AT : _KEY_AT + _KEY_SIZE]) != key:
             return False
         if key and not row[14] & _HAS_KEY:
             self.urgent_changes += 1
         before = bytes(row)
         _put_user(row, user)
-        if before == row:
+        if before == bytes(row):
             return False
         self.changes += 1
         return True
@@ -172,9 +173,9 @@ class NodeDatabase:
             at = self._new_row(num)
             if at < 0:
                 return False
-            struct.pack_into("<i", self._rows[at], 0, NEVER_S)
-            self._rows[at][12] = _HOPS_UNKNOWN
-        row = self._rows[at]
+            struct.pack_into("<i", self._row(at), 0, NEVER_S)
+            self._row(at)[12] = _HOPS_UNKNOWN
+        row = self._row(at)
         _put_user(row, user)
         marks = row[_MARKS_AT] & ~(KEY_CONFLICT | KEY_VERIFIED)
         row[_MARKS_AT] = marks | KEY_VERIFIED if verified else marks
@@ -184,33 +185,34 @@ class NodeDatabase:
     def online(self, now: int) -> int:
         """How many nodes were heard within two hours."""
         oldest_s = now // 1000 - _ONLINE_S
-        return len([1 for row in self._rows if struct.unpack_from("<i", row, 0)[0] >= oldest_s])
+        heard = [struct.unpack_from("<i", self._row(at), 0)[0] for at in range(len(self))]
+        return len([1 for heard_s in heard if heard_s >= oldest_s])
 
     def answered_s(self, num: int) -> "int | None":
         """When this node's request for our NodeInfo was last answered; None: never, or node unknown."""
         at = self._find(num)
-        return None if at < 0 else struct.unpack_from("<I", self._rows[at], 4)[0] or None
+        return None if at < 0 else struct.unpack_from("<I", self._row(at), 4)[0] or None
 
     def set_answered(self, num: int, now: int) -> None:
         """Note that this node's request was answered."""
         at = self._find(num)
         if at >= 0:
-            struct.pack_into("<I", self._rows[at], 4, max(1, now // 1000))
+            struct.pack_into("<I", self._row(at), 4, max(1, now // 1000))
 
     def has(self, num: int, mark: int) -> bool:
         """Whether a node is known and has this mark."""
         at = self._find(num)
-        return at >= 0 and bool(self._rows[at][_MARKS_AT] & mark)
+        return at >= 0 and bool(self._row(at)[_MARKS_AT] & mark)
 
     def set_mark(self, num: int, mark: int, on: bool) -> bool:
         """Give a known node a mark or take it away; False when the node is unknown."""
         at = self._find(num)
         if at < 0:
             return False
-        before = self._rows[at][_MARKS_AT]
+        before = self._row(at)[_MARKS_AT]
         marks = before | mark if on else before & ~mark
         if marks != before:
-            self._rows[at][_MARKS_AT] = marks
+            self._row(at)[_MARKS_AT] = marks
             if (marks ^ before) & _OWNERS_MARKS:
                 self.urgent_changes += 1
             elif (marks ^ before) != VIA_MQTT:
@@ -220,13 +222,13 @@ class NodeDatabase:
     def next_hop(self, num: int) -> int:
         """Low byte of the neighbour over which this node is reached; 0: not learned."""
         at = self._find(num)
-        return 0 if at < 0 else self._rows[at][_NEXT_HOP_AT]
+        return 0 if at < 0 else self._row(at)[_NEXT_HOP_AT]
 
     def set_next_hop(self, num: int, low_byte: int) -> None:
         """Note the neighbour over which this node is reached, or forget it with 0."""
         at = self._find(num)
         if at >= 0:
-            self._rows[at][_NEXT_HOP_AT] = low_byte & 0xFF
+            self._row(at)[_NEXT_HOP_AT] = low_byte & 0xFF
 
     def numbers_ending(self, low_byte: int) -> "list[int]":
         """The nodes that a relay may mean by this byte: the last of their number, or 0xFF where that is 0."""
@@ -247,14 +249,14 @@ class NodeDatabase:
     def clear(self, keep_favorites: bool = False) -> None:
         """Forget all nodes, or all but the owner's favourites."""
         for at in range(len(self) - 1, -1, -1):
-            if not (keep_favorites and self._rows[at][_MARKS_AT] & FAVORITE):
+            if not (keep_favorites and self._row(at)[_MARKS_AT] & FAVORITE):
                 self._remove_row(at)
 
-    def row(self, position: int) -> "tuple[int, bytearray] | None":
+    def row(self, position: int) -> "tuple[int, bytes] | None":
         """Number and bytes of the node at a position, for `nodedump`; None past the end."""
-        if position >= len(self._rows):
+        if position >= len(self):
             return None
-        return struct.unpack_from("<I", self._numbers, position * 4)[0], self._rows[position]
+        return struct.unpack_from("<I", self._numbers, position * 4)[0], bytes(self._row(position))
 
     def put_row(self, num: int, row: "bytes | bytearray") -> bool:
         """Enter a row that `row` gave once, perhaps before a restart; False where one is held or none fits.
@@ -267,8 +269,7 @@ class NodeDatabase:
             return False
         if len(self) >= MAX_NODES or 7 < row[12] < _HOPS_UNKNOWN:
             return False
-        self._rows.append(bytearray(row))
-        self._numbers += struct.pack("<I", num)
+        self._row(self._add_row(num))[:] = row
         return True
 
     def _find(self, num: int) -> int:
@@ -283,19 +284,18 @@ class NodeDatabase:
     def _new_row(self, num: int) -> int:
         """Position of an empty row for a node that is not in the database; -1 where none may be given up."""
         if len(self) < MAX_NODES:
-            self._rows.append(bytearray(_ROW))
-            self._numbers += struct.pack("<I", num)
-            return len(self) - 1
+            return self._add_row(num)
         at = -1
         least_named = least_high = least_low = 0
         for position in range(MAX_NODES):
-            row = self._rows[position]
-            if row[_MARKS_AT] & _OWNERS_MARKS:
-                continue
             # In halves that are small ints: a hundred rows unpacked would be 8 kB of garbage for a new node.
-            named = row[14] & _HAS_USER
-            high = (row[3] ^ 0x80) << 8 | row[2]
-            low = row[1] << 8 | row[0]
+            page = self._pages[position // _PAGE_ROWS]
+            start = position % _PAGE_ROWS * _ROW
+            if page[start + _MARKS_AT] & _OWNERS_MARKS:
+                continue
+            named = page[start + 14] & _HAS_USER
+            high = (page[start + 3] ^ 0x80) << 8 | page[start + 2]
+            low = page[start + 1] << 8 | page[start]
             if (
                 at < 0
                 or named < least_named
@@ -308,17 +308,31 @@ class NodeDatabase:
         if at < 0:
             return -1
         struct.pack_into("<I", self._numbers, at * 4, num)
-        self._rows[at][:] = bytes(_ROW)
+        self._row(at)[:] = bytes(_ROW)
         self.forgotten += 1
         return at
 
+    def _row(self, at: int) -> memoryview:
+        start = at % _PAGE_ROWS * _ROW
+        return memoryview(self._pages[at // _PAGE_ROWS])[start : start + _ROW]
+
+    def _add_row(self, num: int) -> int:
+        """Position of an empty row behind all others."""
+        at = len(self)
+        if at == len(self._pages) * _PAGE_ROWS:
+            self._pages.append(bytearray(_PAGE_ROWS * _ROW))
+        self._numbers += struct.pack("<I", num)
+        self._row(at)[:] = bytes(_ROW)
+        return at
+
     def _remove_row(self, at: int) -> None:
-        self._rows.pop(at)
+        for position in range(at, len(self) - 1):
+            self._row(position)[:] = self._row(position + 1)
         self._numbers[at * 4 : at * 4 + 4] = b""
         self.urgent_changes += 1
 
     def _node(self, at: int) -> Node:
-        row = self._rows[at]
+        row = self._row(at)
         fixed = struct.unpack_from(_FIXED, row, 0)
         heard_s, _, hw_model, quarters, hops, role, flags, channel = fixed
         user = None
@@ -340,7 +354,7 @@ class NodeDatabase:
         return Node(num, heard_s, quarters / 4, hops_away, channel, user, row[_MARKS_AT])
 
 
-def _put_user(row: bytearray, user: dict) -> None:
+def _put_user(row: memoryview, user: dict) -> None:
     key = user.get("public_key", b"")
     flags = _HAS_USER
     if key:
@@ -357,12 +371,12 @@ def _put_user(row: bytearray, user: dict) -> None:
     _put_text(row, _SHORT_AT, user.get("short_name", b""))
 
 
-def _put_text(row: bytearray, at: int, text: bytes) -> None:
+def _put_text(row: memoryview, at: int, text: bytes) -> None:
     row[at] = len(text)
     row[at + 1 : at + 1 + len(text)] = text
 
 
-def _text(row: bytearray, at: int) -> bytes:
+def _text(row: memoryview, at: int) -> bytes:
     return bytes(row[at + 1 : at + 1 + row[at]])
 
 

@@ -158,7 +158,7 @@ class Board:
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
         if notice is None:
-            notice = self.notices[key] = Notice(part, names)
+            notice = self.notices[key] = Notice(bulletin.decode_part(raw, with_content=False), names)
         elif not notice.accepts(raw):
             return
         notice.add(part, raw)

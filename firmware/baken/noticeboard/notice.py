@@ -21,7 +21,7 @@ _SEVERITY_STEP = const(4)
 class Notice:
     """The parts held of bulletin (`origin`, `seq`).
 
-    `meta`: Bulletin with the fields that all parts share (its text is one part's); `parts`: {index: raw
+    `meta`: Bulletin with the fields that all parts share, without content; `parts`: {index: raw
     record}; `names`: the TrustList that gives a phrase its names, or None;
     `received_s`: unix seconds when it became whole here, or None.
     """

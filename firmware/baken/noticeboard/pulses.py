@@ -138,7 +138,7 @@ class PulseBook:
         self._held[told.origin] = packed
         self.revision += 1
         if chain != wire.ALIVE:
-            self._statuses.follow(told.origin, told.seq, chains[wire.RECEIVED][0], chains[wire.READ][0])
+            self._statuses.follow(told.origin, chains[wire.RECEIVED][0], chains[wire.READ][0])
 
     def _refuse(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1

@@ -10,6 +10,10 @@ from baken.wire.records import HEARTBEAT, STATUS
 
 MAX_CARRIED = const(16)  # records of unknown kinds, all origins together
 MAX_CARRIED_OF_ORIGIN = const(2)
+_ORIGIN_BITS = const(16)
+_ORIGIN_MASK = const(0xFFFF)
+_STEP_BITS = const(7)  # of a chain of pulses
+_STEP_MASK = const(0x7F)
 
 
 class Statuses:
@@ -21,35 +25,36 @@ class Statuses:
 
     def __init__(self, held):
         self._held = held
-        self._receipts = {}  # point -> (STATUS number, bulletins received since, read since)
+        self._receipts = {}  # point -> bulletins received since its STATUS and read since, in one number
 
     def __len__(self):
         return len(list(iter(self)))
 
     def __iter__(self):
-        return iter([origin for kind, origin in self._held if kind == STATUS])
+        return iter([key & _ORIGIN_MASK for key in self._held if key >> _ORIGIN_BITS == STATUS])
 
     def __contains__(self, origin):
-        return (STATUS, origin) in self._held
+        return _key(STATUS, origin) in self._held
 
     def __getitem__(self, origin):
-        told = status.decode(self._held[(STATUS, origin)][1])
-        seq, received, read = self._receipts.get(origin, (None, 0, 0))
-        if seq == told.seq and told.seen:
-            told.seen = (status.seen_after(told.seen[0], received, read),) + told.seen[1:]
+        told = status.decode(self._held[_key(STATUS, origin)])
+        since = self._receipts.get(origin)
+        if since is not None and told.seen:
+            seen = status.seen_after(told.seen[0], since >> _STEP_BITS, since & _STEP_MASK)
+            told.seen = (seen,) + told.seen[1:]
         return told
 
     def number(self, origin):
         """Sequence number of the STATUS of a point, None without one; nothing is decoded."""
-        held = self._held.get((STATUS, origin))
-        return held and held[0]
+        raw = self._held.get(_key(STATUS, origin))
+        return raw and _seq_of(raw)
 
-    def follow(self, origin, seq, received, read):
-        """Pulses behind STATUS `seq` of a point have told of so many bulletins received, and read."""
-        self._receipts[origin] = (seq, received, read)
+    def follow(self, origin, received, read):
+        """Pulses behind the STATUS of a point have told of so many bulletins received, and read."""
+        self._receipts[origin] = received << _STEP_BITS | read
 
     def forget_receipts(self, origin):
-        """The STATUS of this point is gone, and with it what followed."""
+        """The STATUS of this point is gone or is another, and with it what followed."""
         self._receipts.pop(origin, None)
 
     def get(self, origin, default=None):
@@ -70,7 +75,7 @@ class Registers:
     """`statuses`: {point number: Status}, see there; `heartbeats`: {authority number: Heartbeat}."""
 
     def __init__(self):
-        self._held = {}  # (kind, origin) -> (sequence number, raw)
+        self._held = {}  # kind and origin in one number -> raw: there may be hundreds
         self.statuses = Statuses(self._held)
         self.heartbeats = {}
         self._carried = 0
@@ -78,46 +83,50 @@ class Registers:
     def get(self, record_id):
         """Raw bytes of a record held, or None."""
         kind, origin, seq, part = record_id
-        held = self._held.get((kind, origin))
-        return held[1] if held and held[0] == seq and part == 0 else None
+        return self._held[_key(kind, origin)] if part == 0 and self.seq(kind, origin) == seq else None
 
     def raw_of(self, kind):
         """Raw records of one kind, by origin."""
-        return [self._held[key][1] for key in sorted(self._held) if key[0] == kind]
+        return [self._held[key] for key in sorted(self._held) if key >> _ORIGIN_BITS == kind]
 
     def carried(self):
         """Raw records of unknown kinds, in order."""
-        return [self._held[key][1] for key in sorted(self._held) if key[0] not in (STATUS, HEARTBEAT)]
+        return [self._held[key] for key in sorted(self._held) if _is_carried(key >> _ORIGIN_BITS)]
 
     def ids(self):
         """Sorted (kind, origin, seq) of all but the heartbeats, which a DIGEST tells by itself."""
-        return sorted([key + (held[0],) for key, held in self._held.items() if key[0] != HEARTBEAT])
+        return [
+            (key >> _ORIGIN_BITS, key & _ORIGIN_MASK, _seq_of(self._held[key]))
+            for key in sorted(self._held)
+            if key >> _ORIGIN_BITS != HEARTBEAT
+        ]
 
     def seq(self, kind, origin):
         """Sequence number of the newest record of this kind and origin, 0 for none."""
-        held = self._held.get((kind, origin))
-        return held[0] if held else 0
+        raw = self._held.get(_key(kind, origin))
+        return _seq_of(raw) if raw else 0
 
     def is_known(self, header, raw):
         """Whether this very record is held; RemoteProtocolError when a later one is, or another with its
         number, or when there is no room.
         """
-        held = self._held.get((header.kind, header.origin))
+        held = self._held.get(_key(header.kind, header.origin))
         if held is None:
-            if header.kind not in (STATUS, HEARTBEAT):
+            if _is_carried(header.kind):
                 self._check_room(header.origin)
             return False
-        if header.seq > held[0]:
+        if header.seq > _seq_of(held):
             return False
-        if held[1] == raw:
+        if held == raw:
             return True
         raise RemoteProtocolError(
-            "record %d of %d/%d is not newer than %d" % (header.seq, header.kind, header.origin, held[0]),
+            "record %d of %d/%d is not newer than %d"
+            % (header.seq, header.kind, header.origin, _seq_of(held)),
             "old-status" if header.kind == STATUS else "old",
         )
 
     def _check_room(self, origin):
-        of_origin = len([1 for kind, who in self._held if who == origin and kind not in (STATUS, HEARTBEAT)])
+        of_origin = len(self.of_origin(_is_carried, origin))
         if self._carried >= MAX_CARRIED or of_origin >= MAX_CARRIED_OF_ORIGIN:
             raise RemoteProtocolError(
                 "%d carried, %d of origin %d, limits %d and %d"
@@ -137,27 +146,44 @@ class Registers:
 
     def add(self, header, raw, said):
         """Keep a checked record in place of the one before; the id of that one, or None."""
-        key = (header.kind, header.origin)
-        before = self._held.get(key)
-        self._held[key] = (header.seq, raw)
-        if header.kind == HEARTBEAT:
-            self.heartbeats[header.origin] = said
-        elif header.kind != STATUS and before is None:
+        kind, origin = header.kind, header.origin
+        before = self.seq(kind, origin)
+        self._held[_key(kind, origin)] = raw
+        if kind == HEARTBEAT:
+            self.heartbeats[origin] = said
+        elif kind == STATUS:
+            self.statuses.forget_receipts(origin)
+        elif not before:
             self._carried += 1
-        return key + (before[0], 0) if before and before[0] != header.seq else None
+        return (kind, origin, before, 0) if before and before != header.seq else None
 
     def remove(self, kind, origin):
         """Forget what is held of this kind and origin; its id, or None."""
-        held = self._held.pop((kind, origin), None)
-        if held is None:
+        raw = self._held.pop(_key(kind, origin), None)
+        if raw is None:
             return None
         if kind == HEARTBEAT:
             del self.heartbeats[origin]
         elif kind != STATUS:
             self._carried -= 1
-        return (kind, origin, held[0], 0)
+        return (kind, origin, _seq_of(raw), 0)
 
     def of_origin(self, kinds, origin):
         """(kind, raw) of everything held of an origin, of the kinds for which `kinds(kind)` is true."""
-        found = [(kind, self._held[(kind, who)][1]) for kind, who in self._held if who == origin]
-        return [(kind, raw) for kind, raw in found if kinds(kind)]
+        return [
+            (key >> _ORIGIN_BITS, raw)
+            for key, raw in self._held.items()
+            if key & _ORIGIN_MASK == origin and kinds(key >> _ORIGIN_BITS)
+        ]
+
+
+def _key(kind, origin):
+    return kind << _ORIGIN_BITS | origin
+
+
+def _seq_of(raw):
+    return raw[3] << 16 | raw[4] << 8 | raw[5]
+
+
+def _is_carried(kind):
+    return kind not in (STATUS, HEARTBEAT)

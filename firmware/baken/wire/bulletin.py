@@ -159,9 +159,9 @@ def encode_parts(bulletin, tag, sign):
     return parts
 
 
-def decode_part(raw):
+def decode_part(raw, with_content=True):
     """Bulletin with this part's text; RemoteProtocolError when `raw` is none. The signature is not checked
-    here.
+    here. `with_content` False: the content is left out, for one who keeps `raw` too.
     """
     header = decode_header(raw)
     if header.kind != BULLETIN:
@@ -186,7 +186,7 @@ def decode_part(raw):
         header.seq,
         sent_s,
         sent_s + validity * VALIDITY_UNIT_S,
-        bytes(raw[text_at:end]),
+        bytes(raw[text_at:end]) if with_content else b"",
         tuple(raw[FIXED_SIZE : FIXED_SIZE + area_count]),
         tuple(references),
         header.part,

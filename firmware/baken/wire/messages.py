@@ -150,16 +150,9 @@ DATA = (
     (10, "xeddsa_signature", "bytes"),
 )
 
-USER = (
-    (1, "id", "bytes"),
-    (2, "long_name", "bytes"),
-    (3, "short_name", "bytes"),
-    (4, "macaddr", "bytes"),
-    (5, "hw_model", "enum"),
-    (6, "is_licensed", "bool"),
-    (7, "role", "enum"),
-    (8, "public_key", "bytes"),
-    (9, "is_unmessagable", "bool?"),
+USER = compact(
+    "1 id bytes, 2 long_name bytes, 3 short_name bytes, 4 macaddr bytes, 5 hw_model enum, "
+    "6 is_licensed bool, 7 role enum, 8 public_key bytes, 9 is_unmessagable bool?"
 )
 
 POSITION = compact(
@@ -175,10 +168,9 @@ ROUTE_DISCOVERY = compact(
     "1 route fixed32[], 2 snr_towards int32[], 3 route_back fixed32[], 4 snr_back int32[]"
 )
 
-ROUTING = (
-    (1, "route_request", "message|", ROUTE_DISCOVERY),
-    (2, "route_reply", "message|", ROUTE_DISCOVERY),
-    (3, "error_reason", "enum|"),
+ROUTING = compact(
+    "1 route_request message|, 2 route_reply message|, 3 error_reason enum|",
+    {"route_request": ROUTE_DISCOVERY, "route_reply": ROUTE_DISCOVERY},
 )
 
 NEIGHBOR = compact(
@@ -204,54 +196,28 @@ LOCAL_STATS = compact(
     "14 num_tx_dropped uint32, 15 noise_floor int32"
 )
 
-TELEMETRY = (
-    (1, "time", "fixed32"),
-    (2, "device_metrics", "message|", DEVICE_METRICS),
-    # Of other nodes' sensors only the fact is kept: the undecoded bytes.
-    (3, "environment_metrics", "bytes|"),
-    (4, "air_quality_metrics", "bytes|"),
-    (5, "power_metrics", "bytes|"),
-    (6, "local_stats", "message|", LOCAL_STATS),
-    (7, "health_metrics", "bytes|"),
-    (8, "host_metrics", "bytes|"),
-    (9, "traffic_management_stats", "bytes|"),
+# Of other nodes' sensors only the fact is kept: the undecoded bytes.
+TELEMETRY = compact(
+    "1 time fixed32, 2 device_metrics message|, 3 environment_metrics bytes|, "
+    "4 air_quality_metrics bytes|, 5 power_metrics bytes|, 6 local_stats message|, "
+    "7 health_metrics bytes|, 8 host_metrics bytes|, 9 traffic_management_stats bytes|",
+    {"device_metrics": DEVICE_METRICS, "local_stats": LOCAL_STATS},
 )
 
 # ---------------------------------------------------------------------------- to and from a client
 
-MESH_PACKET = (
-    (1, "from", "fixed32"),
-    (2, "to", "fixed32"),
-    (3, "channel", "uint32"),
-    (4, "decoded", "message|", DATA),
-    (5, "encrypted", "bytes|"),
-    (6, "id", "fixed32"),
-    (7, "rx_time", "fixed32"),
-    (8, "rx_snr", "float"),
-    (9, "hop_limit", "uint32"),
-    (10, "want_ack", "bool"),
-    (11, "priority", "enum"),
-    (12, "rx_rssi", "int32"),
-    (13, "delayed", "enum"),
-    (14, "via_mqtt", "bool"),
-    (15, "hop_start", "uint32"),
-    (16, "public_key", "bytes"),
-    (17, "pki_encrypted", "bool"),
-    (18, "next_hop", "uint32"),
-    (19, "relay_node", "uint32"),
-    (20, "tx_after", "uint32"),
-    (21, "transport_mechanism", "enum"),
-    (22, "xeddsa_signed", "bool"),
+MESH_PACKET = compact(
+    "1 from fixed32, 2 to fixed32, 3 channel uint32, 4 decoded message|, 5 encrypted bytes|, "
+    "6 id fixed32, 7 rx_time fixed32, 8 rx_snr float, 9 hop_limit uint32, 10 want_ack bool, "
+    "11 priority enum, 12 rx_rssi int32, 13 delayed enum, 14 via_mqtt bool, 15 hop_start uint32, "
+    "16 public_key bytes, 17 pki_encrypted bool, 18 next_hop uint32, 19 relay_node uint32, "
+    "20 tx_after uint32, 21 transport_mechanism enum, 22 xeddsa_signed bool",
+    {"decoded": DATA},
 )
 
 HEARTBEAT = ((1, "nonce", "uint32"),)
 
-QUEUE_STATUS = (
-    (1, "res", "int32"),
-    (2, "free", "uint32"),
-    (3, "maxlen", "uint32"),
-    (4, "mesh_packet_id", "uint32"),
-)
+QUEUE_STATUS = compact("1 res int32, 2 free uint32, 3 maxlen uint32, 4 mesh_packet_id uint32")
 
 LOG_RECORD = compact("1 message bytes, 2 time fixed32, 3 source bytes, 4 level enum")
 
@@ -293,33 +259,35 @@ CHANNEL = compact(
 
 MQTT_CLIENT_PROXY_MESSAGE = compact("1 topic bytes, 2 data bytes|, 3 text bytes|, 4 retained bool")
 
-TO_RADIO = (
-    (1, "packet", "message|", MESH_PACKET),
-    (3, "want_config_id", "uint32|"),
-    (4, "disconnect", "bool|"),
-    (5, "xmodemPacket", "bytes|"),
-    (6, "mqttClientProxyMessage", "message|", MQTT_CLIENT_PROXY_MESSAGE),
-    (7, "heartbeat", "message|", HEARTBEAT),
+TO_RADIO = compact(
+    "1 packet message|, 3 want_config_id uint32|, 4 disconnect bool|, 5 xmodemPacket bytes|, "
+    "6 mqttClientProxyMessage message|, 7 heartbeat message|",
+    {
+        "packet": MESH_PACKET,
+        "mqttClientProxyMessage": MQTT_CLIENT_PROXY_MESSAGE,
+        "heartbeat": HEARTBEAT,
+    },
 )
 
-FROM_RADIO = (
-    (1, "id", "uint32"),
-    (2, "packet", "message|", MESH_PACKET),
-    (3, "my_info", "message|", MY_NODE_INFO),
-    (4, "node_info", "message|", NODE_INFO),
-    (5, "config", "message|", _config),
-    (6, "log_record", "message|", LOG_RECORD),
-    (7, "config_complete_id", "uint32|"),
-    (8, "rebooted", "bool|"),
-    (9, "moduleConfig", "message|", _module_config),
-    (10, "channel", "message|", CHANNEL),
-    (11, "queueStatus", "message|", QUEUE_STATUS),
-    (12, "xmodemPacket", "bytes|"),
-    (13, "metadata", "message|", DEVICE_METADATA),
-    (14, "mqttClientProxyMessage", "message|", MQTT_CLIENT_PROXY_MESSAGE),
-    (15, "fileInfo", "message|", FILE_INFO),
-    (16, "clientNotification", "message|", CLIENT_NOTIFICATION),
-    (17, "deviceuiConfig", "message|", _device_ui),
-    (18, "lockdown_status", "bytes|"),
-    (19, "region_presets", "bytes|"),
+FROM_RADIO = compact(
+    "1 id uint32, 2 packet message|, 3 my_info message|, 4 node_info message|, 5 config message|, "
+    "6 log_record message|, 7 config_complete_id uint32|, 8 rebooted bool|, 9 moduleConfig message|, "
+    "10 channel message|, 11 queueStatus message|, 12 xmodemPacket bytes|, 13 metadata message|, "
+    "14 mqttClientProxyMessage message|, 15 fileInfo message|, 16 clientNotification message|, "
+    "17 deviceuiConfig message|, 18 lockdown_status bytes|, 19 region_presets bytes|",
+    {
+        "packet": MESH_PACKET,
+        "my_info": MY_NODE_INFO,
+        "node_info": NODE_INFO,
+        "config": _config,
+        "log_record": LOG_RECORD,
+        "moduleConfig": _module_config,
+        "channel": CHANNEL,
+        "queueStatus": QUEUE_STATUS,
+        "metadata": DEVICE_METADATA,
+        "mqttClientProxyMessage": MQTT_CLIENT_PROXY_MESSAGE,
+        "fileInfo": FILE_INFO,
+        "clientNotification": CLIENT_NOTIFICATION,
+        "deviceuiConfig": _device_ui,
+    },
 )

@@ -34,15 +34,19 @@ class MeasuredNode(app.Node):
 
     async def _measure(self):
         every_ms = int(os.getenv("BAKEN_HEAP_EVERY_MS") or 3_600_000)
-        replica = self._replica
         while True:
             await asyncio.sleep_ms(every_ms)
             gc.collect()
             now = board.clock.ticks_ms()
             board.log("%d heap %d %d" % (now, gc.mem_alloc(), _largest_piece()))
-            letters = len(replica.letters.reports) + len(replica.letters.answers)
-            held = (now, len(self._mesh.nodes), self.learned, len(replica.statuses), letters)
-            board.log("%d holds %d %d %d %d" % held + " %d" % len(replica.pulses.all()))
+            board.log("%d holds %d %d %d %d %d" % ((now,) + self._holds()))
+
+    def _holds(self):
+        # Not in the coroutine, whose frame would keep what was last made here until the next measurement.
+        replica = self._replica
+        letters = len(replica.letters.reports) + len(replica.letters.answers)
+        pulses = len([point for point in replica.statuses if replica.pulses.reach(point)])
+        return len(self._mesh.nodes), self.learned, len(replica.statuses), letters, pulses
 
 
 def _largest_piece():
