@@ -111,3 +111,11 @@ except RemoteProtocolError as error:
     same = ["True False False", "False GaveUp(error=3, packet_id=7)"]
     assert from_source == [*same, "packet-size frame is 3 bytes, allowed 16 to 255"]
     assert from_compiled == [*same, "packet-size packet-size"]
+
+
+def test_the_words_about_the_trust_list_stay_because_the_display_shows_them():
+    source = 'raise RemoteProtocolError("not a trust list", "trust-magic")\n'
+    assert trim({"baken.wire.trust": source, "baken.wire.status": source}) == {
+        "baken.wire.trust": source,
+        "baken.wire.status": 'raise RemoteProtocolError("", "trust-magic")\n',
+    }

@@ -40,15 +40,16 @@ def remembering(function: Callable[..., Any], limit: int = _LIMIT) -> Callable[.
     """`function`, asked once for the same arguments. What it refuses is not remembered."""
     known: dict[tuple[Any, ...], Any] = {}
 
-    def remembered(*arguments: Any) -> Any:
+    def remembered(*arguments: Any, **options: Any) -> Any:
+        asked = (arguments, *options.items()) if options else arguments
         try:
-            return known[arguments]
+            return known[asked]
         except KeyError:
             pass
-        result = function(*arguments)
+        result = function(*arguments, **options)
         if len(known) >= limit:
             known.clear()
-        known[arguments] = result
+        known[asked] = result
         return result
 
     return remembered

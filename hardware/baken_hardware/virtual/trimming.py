@@ -5,7 +5,8 @@ no use of them: a tuple and an entry for each of a node's sixty classes, 2.2 kB 
 where the firmware reads them by its name (`MeshConfig.__slots__`), and where it reads them itself.
 
 What is wrong with a peer's bytes, in words. Engines count a RemoteProtocolError by its cause, and on a board
-nobody reads more of it: a hundred texts, and the code that puts values into them. So
+nobody reads more of it: a hundred texts, and the code that puts values into them. Those about the trust list
+stay, for a technician reads on the display why a node does not start. So
 
     class Packet(Record):                               class Packet(Record):
         __slots__ = ("frame", "key")                        pass
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Mapping
 
 _SLOTS = "__slots__"
 _OF_PEERS = "RemoteProtocolError"
+_READ = ("baken.wire.trust",)
 
 
 def trim(sources: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +35,7 @@ def trim(sources: Mapping[str, str]) -> dict[str, str]:
         if isinstance(node, ast.Attribute) and node.attr == _SLOTS and isinstance(node.value, ast.Name)
     }
     return {
-        name: _edited(text, [*_slots(trees[name], named), *_words(trees[name])])
+        name: _edited(text, [*_slots(trees[name], named), *(() if name in _READ else _words(trees[name]))])
         for name, text in sources.items()
     }
 
