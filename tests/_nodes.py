@@ -181,7 +181,7 @@ class Stage:
         store = FlashStore(str(self.nodes[code].flash / "board"))
         for raw in raws:
             store.put(raw)
-        store.save(store.load)
+        store.save()
 
     def known(self, code: str) -> set[RecordId]:
         """What the node holds or has heard: a STATUS or HEARTBEAT of others may wait in memory."""

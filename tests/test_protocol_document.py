@@ -849,17 +849,22 @@ def test_the_text_entry_is_what_its_annotations_say():
 
 def test_the_log_batch_is_what_a_node_writes(tmp_path: Path):
     store = FlashStore(str(tmp_path))
-    store.remove((STATUS, 6, 2, 0))
-    store.remove((REPORT, 6, 1, 0))
-    store.save(store.load)
-    assert (tmp_path / "log").read_bytes() == _hex("log-batch")
     raw = _hex("status")
+    gone = ((STATUS, 6, 2, 0), (REPORT, 6, 1, 0))
+    for kind, origin, seq, _part in gone:
+        store.put(bytes((0x10 | kind, 0, origin, 0, 0, seq)) + raw[6:])
+    store.save()
+    size = (tmp_path / "log").stat().st_size
+    for record_id in gone:
+        store.remove(record_id)
+    store.save()
+    assert (tmp_path / "log").read_bytes()[size:] == _hex("log-batch")
     store.put(raw)
-    store.save(store.load)
-    batch = (tmp_path / "log").read_bytes()[len(_hex("log-batch")) :]
+    store.save()
+    batch = (tmp_path / "log").read_bytes()[size + len(_hex("log-batch")) :]
     assert batch[:5] == b"\xb7\x42" + (len(raw) + 1).to_bytes(2, "big") + bytes((len(raw),))
     assert batch[5:-4] == raw and read_log(str(tmp_path)) == {(STATUS, 6, 3, 0): raw}
-    assert (flash.MAX_WAITING, flash.LEAST_LOG) == (32, 32768)
+    assert (flash.MAX_WAITING, flash.LEAST_LOG) == (16, 32768)
 
 
 def test_the_exercise_clock_reads_as_annotated(tmp_path: Path):

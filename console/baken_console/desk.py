@@ -26,6 +26,7 @@ from baken_console.mail import Mail
 from baken_console.model import Board, make_board, plain
 from baken_console.receipts import BulletinKey
 from baken_gateway.region import PrivateKey, Region
+from baken_gateway.store import RecordId
 
 
 class DeskError(Exception):
@@ -66,6 +67,7 @@ class Desk:
         self.made_here = ledger.made()
         self._store = store
         self._archived: dict[BulletinKey, Notice] = {}
+        self._archived_parts: dict[RecordId, bytes] = {}
         self._absorbed: tuple[int, int] | None = None
         self._told: dict[int, tuple[Any, ...]] = {}
         self._noted: set[BulletinKey] = set()
@@ -253,9 +255,11 @@ class Desk:
         part = decode_part(raw)
         notice = self._archived.get((part.origin, part.seq))
         if notice is None:
-            notice = self._archived[(part.origin, part.seq)] = Notice(part, self.region.trust)
+            fetch = self._archived_parts.get
+            notice = self._archived[(part.origin, part.seq)] = Notice(part, fetch, self.region.trust)
         if notice.accepts(raw):
-            notice.add(part, raw)
+            self._archived_parts[decode_header(raw).record_id] = raw
+            notice.add(part)
 
 
 def _said(status: Any) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import MAX_PAYLOAD, decode_header
 
 BUSY_TIMEOUT_S = 5.0
+RecordId = tuple[int, int, int, int]  # kind, origin, sequence number, part
 MAX_WAITING = 4096  # facts that a ResilientStore holds in memory, 250 bytes each or a view
 
 # Each migration leads from the version of its index to the next; one that was released is never changed.
@@ -49,13 +50,60 @@ class StoreError(Exception):
         self.temporary = temporary
 
 
-class SqliteStore:
+class _Shelf:
+    """A store's records in memory, from where a replica fetches them: a disk may fail meanwhile, and another
+    program that uses it may take them away.
+    """
+
+    lost: tuple = ()
+
+    def __init__(self) -> None:
+        self._records: dict[RecordId, bytes] = {}
+
+    def rows(self) -> Iterator[tuple[RecordId, bytes]]:
+        """What the disk holds."""
+        raise NotImplementedError
+
+    def ids(self) -> Iterator[RecordId]:
+        """The id of every record on the disk, in no promised order."""
+        self._records.update(self.rows())
+        return iter(list(self._records))
+
+    def fetch(self, record_id: RecordId) -> bytes | None:
+        """A raw record, once `ids` has named it or it was put; or None."""
+        return self._records.get(record_id)
+
+    def load(self) -> Iterator[bytes]:
+        """All raw records on the disk."""
+        for _record_id, raw in self.rows():
+            yield raw
+
+    def put(self, raw: bytes) -> None:
+        """Keep `raw`; a record of the same id is replaced. ValueError when it is none."""
+        try:
+            record_id = decode_header(raw).record_id
+        except RemoteProtocolError as error:
+            raise ValueError(f"not a record: {error}") from error
+        self._records[record_id] = bytes(raw)
+        self._save_record(record_id, bytes(raw))
+
+    def remove(self, record_id: RecordId) -> None:
+        """Forget a record; nothing happens when there is none."""
+        self._records.pop(record_id, None)
+        self._save_record(record_id, None)
+
+    def _save_record(self, record_id: RecordId, raw: bytes | None) -> None:
+        raise NotImplementedError
+
+
+class SqliteStore(_Shelf):
     """Store of one replica (interface: `baken.noticeboard.store`), plus the broker's acknowledgements.
 
     To be used from one thread. `unreadable` counts rows that were no records when they were loaded.
     """
 
     def __init__(self, path: str | Path) -> None:
+        super().__init__()
         self._connection: sqlite3.Connection | None = None
         self.path = Path(path)
         self.unreadable = 0
@@ -72,28 +120,24 @@ class SqliteStore:
 
     # --- the store of a replica
 
-    def load(self) -> Iterator[bytes]:
-        """All raw records."""
-        rows = self._all("SELECT raw FROM record ORDER BY kind, origin, seq, part")
-        for (raw,) in rows:
+    def rows(self) -> Iterator[tuple[RecordId, bytes]]:
+        for *record_id, raw in self._all(
+            "SELECT kind, origin, seq, part, raw FROM record ORDER BY kind, origin, seq, part"
+        ):
             if isinstance(raw, bytes) and len(raw) <= MAX_PAYLOAD:
-                yield raw
+                yield (*record_id,), raw
             else:
                 self.unreadable += 1
 
-    def put(self, raw: bytes) -> None:
-        """Keep `raw`; a record of the same id is replaced."""
-        try:
-            record_id = decode_header(raw).record_id
-        except RemoteProtocolError as error:
-            raise ValueError(f"not a record: {error}") from error
-        self._write("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", (*record_id, bytes(raw)))
+    def _save_record(self, record_id: RecordId, raw: bytes | None) -> None:
+        if raw is None:
+            self._write(
+                "DELETE FROM record WHERE kind = ? AND origin = ? AND seq = ? AND part = ?", record_id
+            )
+        else:
+            self._write("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", (*record_id, raw))
 
-    def remove(self, record_id: tuple[int, int, int, int]) -> None:
-        """Forget a record; nothing happens when there is none."""
-        self._write("DELETE FROM record WHERE kind = ? AND origin = ? AND seq = ? AND part = ?", record_id)
-
-    def commit(self, held: Callable[[], list[bytes]]) -> None:
+    def commit(self) -> None:
         """Nothing is left to do: each call was durable by itself."""
 
     def get(self, name: str) -> bytes | None:
@@ -221,18 +265,19 @@ class SqliteStore:
         return self._connection
 
 
-class ResilientStore:
+class ResilientStore(_Shelf):
     """Keeps a gateway alive when its disk does not: what cannot be saved is held in memory and tried again.
 
     Only for a gateway: each of its records also lies where it came from, on the node or at the broker, so a
-    crash meanwhile loses nothing. `problem` is the last StoreError's text, None while all is saved; `lost`
-    counts what did not even find room in memory.
+    crash meanwhile loses nothing. `problem` is the last StoreError's text, None while all is saved;
+    `forgotten` counts what did not even find room in memory.
     """
 
     def __init__(self, open_store: Callable[[], SqliteStore]) -> None:
         """A StoreError of the first opening is passed on unless it is temporary."""
+        super().__init__()
         self.problem: str | None = None
-        self.lost = 0
+        self.forgotten = 0
         self._open_store = open_store
         self._store: SqliteStore | None = None
         # What each waiting fact is about -> how to save it. A later one about the same thing takes its place.
@@ -244,16 +289,13 @@ class ResilientStore:
                 raise
             self.problem = str(error)
 
-    def load(self) -> Iterator[bytes]:
-        return self._store.load() if self._store else iter(())
+    def rows(self) -> Iterator[tuple[RecordId, bytes]]:
+        return self._store.rows() if self._store else iter(())
 
-    def put(self, raw: bytes) -> None:
-        self._write(("record", decode_header(raw).record_id), "put", raw)
+    def _save_record(self, record_id: RecordId, raw: bytes | None) -> None:
+        self._write(("record", record_id), "_save_record", record_id, raw)
 
-    def remove(self, record_id: tuple[int, int, int, int]) -> None:
-        self._write(("record", record_id), "remove", record_id)
-
-    def commit(self, held: Callable[[], list[bytes]]) -> None:
+    def commit(self) -> None:
         """Nothing is left to do: each call was saved, or waits."""
 
     def get(self, name: str) -> bytes | None:
@@ -308,7 +350,7 @@ class ResilientStore:
         self._waiting.pop(about, None)
         if len(self._waiting) >= MAX_WAITING:
             self._waiting.pop(next(iter(self._waiting)))
-            self.lost += 1
+            self.forgotten += 1
         self._waiting[about] = (name, values)
 
 

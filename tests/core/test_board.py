@@ -33,7 +33,7 @@ def offer(board, seq, text=b"Blijf thuis.", unix_s=NOON_S, parts=8, **fields):
 
 def full_board():
     """An ALARM and others of both authorities in all places."""
-    board = Board()
+    board = Board({}.get)
     assert offer(board, 1, event=b"ALARM", severity=b"Minor", sent_s=NOON_S - 3600) is None
     for seq in range(2, MAX_BULLETINS - 15):
         assert offer(board, seq, severity=b"Moderate", sent_s=NOON_S + 60 * seq) is None
@@ -65,7 +65,7 @@ def test_expired_and_withdrawn_bulletins_make_room_before_any_that_still_holds()
 
 
 def test_a_refused_bulletin_makes_nothing_go_not_even_what_has_expired():
-    board = Board()
+    board = Board({}.get)
     assert offer(board, 1, valid_s=600) is None
     for seq in range(1, MAX_OF_AUTHORITY + 1):
         assert offer(board, seq, origin=2, event=b"ALARM") is None
@@ -76,7 +76,7 @@ def test_a_refused_bulletin_makes_nothing_go_not_even_what_has_expired():
 
 
 def test_an_authority_that_has_taken_its_share_of_alarms_takes_no_place_of_another():
-    board = Board()
+    board = Board({}.get)
     assert offer(board, 1, severity=b"Minor") is None
     outcomes = [offer(board, seq, origin=2, event=b"ALARM") for seq in range(1, MAX_OF_AUTHORITY + 9)]
     assert outcomes == [None] * MAX_OF_AUTHORITY + ["full"] * 8
@@ -87,7 +87,7 @@ def test_an_authority_that_has_taken_its_share_of_alarms_takes_no_place_of_anoth
 
 
 def test_bulletins_begun_and_never_completed_leave_room_for_others_and_in_memory():
-    board = Board()
+    board = Board({}.get)
     for seq in range(1, 60):
         assert offer(board, seq, LONG_TEXT, origin=2, severity=b"Extreme", parts=1) is None
     parts = board.notices[(2, 59)].meta.parts

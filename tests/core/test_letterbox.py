@@ -98,7 +98,7 @@ class Bench:
 
 
 def opened(replica, seq):
-    raw = replica.letters.reports[(OWN, seq)][1]
+    raw = replica.get((REPORT, OWN, seq, 0))
     return sealed.open_text(raw, DESK_KEY)
 
 
@@ -106,7 +106,7 @@ def test_a_report_is_sealed_to_the_lowest_authority_signed_by_the_point_and_mark
     bench = Bench()
     assert bench.box.write(b"MED Ambulance nodig.", b"F", True, 0)
     assert bench.run(0) == [(1, True)]
-    made = bench.replica.letters.reports[(OWN, 1)][0]
+    made = bench.replica.letters.reports[(OWN, 1)]
     assert (made.to, made.priority, made.exercise, made.time_s) == (1, b"F", True, NOON_S)
     assert opened(bench.replica, 1) == b"MED Ambulance nodig."
 
@@ -118,7 +118,7 @@ def test_a_setting_names_another_authority():
     bench = Bench(settings=Other)
     bench.box.write(b"Brand.", b"F", False, 0)
     bench.run(0)
-    assert bench.replica.letters.reports[(OWN, 1)][0].to == 2
+    assert bench.replica.letters.reports[(OWN, 1)].to == 2
 
 
 def test_it_is_repeated_with_growing_pauses_until_the_answer_is_back():

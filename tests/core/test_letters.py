@@ -162,16 +162,16 @@ def test_of_too_many_reports_the_new_one_is_refused_until_one_is_answered_or_has
     made = [report.Report(1 + n // MAX_REPORTS_OF_POINT, 1 + n, NOON_S + n, 1) for n in numbers]
     for one in made[:MAX_REPORTS]:
         held.check_report(one, NOON_S)
-        held.add_report(one, b"raw")
+        held.add_report(one)
     last = made[MAX_REPORTS]
     assert cause_of(held.check_report, last, NOON_S) == "full"
     assert cause_of(held.check_report, last, None) == "full", "nor does one go without a clock"
     assert len(held.reports) == MAX_REPORTS
     assert held.expire(NOON_S + report.LIFE_S - 1) == [], "an open report stays until its own end"
     reply = answer.Answer(1, 1, 1, 1, NOON_S, NOON_S + 3600)
-    assert held.add_answer(reply, b"raw") == [(REPORT, 1, 1, 0)]
+    assert held.add_answer(reply) == [(REPORT, 1, 1, 0)]
     held.check_report(last, NOON_S)
-    held.add_report(last, b"raw")
+    held.add_report(last)
     assert len(held.reports) == MAX_REPORTS
     assert (REPORT, 1, 2, 0) in held.expire(NOON_S + 1 + report.LIFE_S)
     assert len(held.reports) < MAX_REPORTS

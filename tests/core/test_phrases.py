@@ -4,6 +4,7 @@ from _small_region import TRUST, cause_of, make_bulletin, random_source, sign_bu
 
 from baken.noticeboard.notice import Notice
 from baken.wire import bulletin, content, phrases
+from baken.wire.records import decode_header
 
 _DANGER, _REPAIR, _NEXT, _POWER, _OPEN, _BEDS, _COLD, _MORE = 0, 10, 11, 12, 24, 32, 53, 67
 
@@ -124,8 +125,8 @@ def test_a_bulletin_of_phrases_is_signed_and_shown_in_every_language():
     (raw,) = sign_bulletin(made)
     part = bulletin.decode_part(raw)
     assert part.encoding == content.PHRASE and len(part.content) == 8 and part == made
-    notice = Notice(part, TRUST)
-    notice.add(part, raw)
+    notice = Notice(part, {decode_header(raw).record_id: raw}.get, TRUST)
+    notice.add(part)
     area = TRUST.areas[0][1].decode()
     assert notice.text.decode().startswith(area + ": kook kraanwater 3 minuten voor u het drinkt.")
     assert notice.text_in(b"uk").decode().startswith(area + ": перед питтям кип'ятіть")

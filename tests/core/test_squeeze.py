@@ -4,6 +4,7 @@ from _small_region import LONG_TEXT, bulletin_parts, cause_of, random_source, si
 
 from baken.noticeboard.notice import Notice
 from baken.wire import bulletin, content, squeeze
+from baken.wire.records import decode_header
 
 _DUTCH = (
     "Er is geen water in de wijk. Haal om 14:30 drinkwater bij de school. Neem flessen mee.",
@@ -96,7 +97,7 @@ def test_a_signed_part_that_cannot_be_read_says_so_and_raises_nothing():
     # Encoding 1 in the CAP word, and data that has no end within the bound.
     endless = b"\0\0"
     broken = raw[:10] + bytes((raw[10] | 1,)) + raw[11:17] + endless + raw[-64:]
-    notice = Notice(bulletin.decode_part(broken))
-    notice.add(notice.meta, broken)
+    notice = Notice(bulletin.decode_part(broken), {decode_header(broken).record_id: broken}.get)
+    notice.add(notice.meta)
     assert notice.text == content.UNREADABLE
     assert cause_of(content.unpack, b"squeezed", endless) == "squeeze-long"

@@ -11,6 +11,7 @@ from _region import NOON_S, authority_key, bulletin_parts, make_region
 
 from baken.noticeboard.notice import Notice
 from baken.wire import bulletin, cap, content
+from baken.wire.records import decode_header
 from baken_gateway import cap_xml
 from baken_gateway.cap_xml import CapError, export, parse
 
@@ -45,9 +46,10 @@ def region(tmp_path_factory):
 
 
 def notice_of(region, parts):
-    notice = Notice(bulletin.decode_part(parts[0]), region.trust)
+    held = {decode_header(raw).record_id: raw for raw in parts}
+    notice = Notice(bulletin.decode_part(parts[0]), held.get, region.trust)
     for raw in parts:
-        notice.add(bulletin.decode_part(raw), raw)
+        notice.add(bulletin.decode_part(raw))
     return notice
 
 

@@ -232,7 +232,7 @@ def test_a_gateway_goes_on_in_memory_while_its_disk_is_full_and_saves_it_later(r
     assert Replica(region.trust, SqliteStore(path)).records() == [status_record(region, "OV06", 1)]
     moody.is_full = False
     store.retry()
-    assert store.problem is None and store.lost == 0
+    assert store.problem is None and store.forgotten == 0
     saved = SqliteStore(path)
     assert Replica(region.trust, saved).records() == replica.records()
     assert saved.get("read") == b"\x00\x01\x00\x00\x01" and saved.acknowledged() == {
@@ -248,7 +248,7 @@ def test_what_waits_in_memory_is_bounded(path, monkeypatch):
     for number in range(25):
         store.set(f"value-{number}", b"x")
         store.set("same", bytes([number]))
-    assert store.lost == 16 and store.get("same") == b"\x18" and store.get("value-24") == b"x"
+    assert store.forgotten == 16 and store.get("same") == b"\x18" and store.get("value-24") == b"x"
     moody.is_full = False
     store.retry()
     assert SqliteStore(path).get("same") == b"\x18"

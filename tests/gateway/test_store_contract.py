@@ -46,7 +46,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 
 
 def commit(store: AnyStore) -> None:
-    store.commit(lambda: list(store.load()))
+    store.commit()
 
 
 def stored(store: AnyStore) -> list[bytes]:

@@ -286,7 +286,7 @@ class Node:
 
     async def _end(self):
         """As a client ordered. What is switched off says so: the display goes on showing what it showed."""
-        self._store.save(self._replica.records)
+        self._store.save()
         self._log("restarts" if self._end_status else "switches off")
         if not self._end_status:
             await _show_message(self._board, b"UIT", b"Uitgeschakeld / switched off")
@@ -335,7 +335,7 @@ class Node:
         self._duty.keep(now)
         if now >= self._save_at:
             self._save_at = now + _SAVE_MS
-            self._store.save(self._replica.records)
+            self._store.save()
         if self._store.full != self._told_full:
             self._told_full = self._store.full
             self._log("flash is full, %d writes had no room" % self._store.full)

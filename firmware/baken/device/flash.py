@@ -1,12 +1,11 @@
 """The noticeboard's store on a node's flash: a log of records, and a small file for each value.
 
-    log              batches that are appended: what one commit has put and removed
+    log              batches that are appended, see `baken.device.log`
     values/<name>    the value, then its CRC-32 in four bytes
     reserve          room for the values, see below
 
-A batch, numbers big endian: magic b7 42 | size u16 of the items | items | CRC-32 u32 of the items. An item:
-size u8 | a raw record, or the seven bytes of the id of one that went: kind u8, origin u16, number u24, part
-u8. Of several items about one id the last counts. What is damaged is skipped up to the next magic.
+Records stay on the flash: in memory is where they lie, thirteen bytes each, and what is still to be written.
+A full noticeboard would take half of the memory of a board otherwise.
 
 Why a log: LittleFS gives every file a block of 4096 bytes, so a file for each record would take 20 times the
 room, and it erases one block for each append, however much that brings. So records that everybody repeats
@@ -26,16 +25,13 @@ counter that goes back would give a number twice: room for values is set aside i
 import os
 
 from baken.compat import const, crc32
+from baken.device import log
 from baken.noticeboard.store import MAX_VALUE
-from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import HEADER_SIZE, HEARTBEAT, STATUS, decode_header
+from baken.wire.records import HEARTBEAT, STATUS, decode_header
 
-MAX_WAITING = const(32)  # items in memory that may wait for others: 16 times a new STATUS for an old one
+MAX_WAITING = const(16)  # items in memory that may wait for others: 8 times a new STATUS for an old one
 MAX_UNSAVED = const(128)  # items in memory while the flash is full; beyond them the log is written anew
 LEAST_LOG = const(32768)  # bytes below which the log is not written anew
-_MAGIC = b"\xb7\x42"
-_MAX_BATCH = const(4096)
-_CHUNK = const(256)  # bytes from which a piece of a batch is written
 _HALF = "~"  # prefix of a file that is being written
 _RESERVE_SIZE = const(16384)  # LittleFS blocks for the two values, one being written and one spare
 
@@ -46,16 +42,18 @@ class FlashStore:
     `own_point`: number of the point whose STATUS does not wait, None: every STATUS waits. `damaged` counts
     values with a wrong checksum, which are absent then, and places in the log that are no batch. `full`
     counts the writes for which there was no room; OSError from `set` says that there was not even room for a
-    value.
+    value. `lost`: see `baken.noticeboard.store`.
     """
 
     def __init__(self, path, own_point=None):
         self.damaged = 0
         self.full = 0
         self.own_point = own_point
+        self.lost = []
+        self._index = log.Index()
         self._waiting = {}  # record id -> raw, None for one that went; the order in which to write them
         self._is_urgent = False  # one of them may not wait
-        self._is_behind = False  # the log is damaged or lacks something that does not wait any more
+        self._is_behind = False  # the log is damaged, or too much waits for room in it
         self._log = path + "/log"
         self._reserve = path + "/reserve"
         self._values = path + "/values/"
@@ -67,24 +65,35 @@ class FlashStore:
                     _remove(folder + name)
         self._size = _size_of(self._log)
         self._limit = LEAST_LOG
+        self._find_records()
         self._set_room_aside()
 
     # --- records
 
+    def ids(self):
+        """The id of every record, in no promised order; nothing may be changed meanwhile."""
+        for record_id in self._index.ids():
+            if record_id not in self._waiting:
+                yield record_id
+        for record_id, raw in self._waiting.items():
+            if raw is not None:
+                yield record_id
+
+    def fetch(self, record_id):
+        """A raw record, or None; one that has become unreadable is among `lost` from now on."""
+        if record_id in self._waiting:
+            return self._waiting[record_id]
+        raw = self._read_back(record_id)
+        if raw is None and record_id in self._index:
+            self._lose(record_id)
+        return raw
+
     def load(self):
         """Raw bytes of every record, in no promised order; the replica checks what they hold."""
-        found = {}
-        try:
-            with open(self._log, "rb") as file:
-                damaged = _read(file, found)
-        except OSError:
-            damaged = 0  # there is none yet
-        if damaged:
-            self.damaged += damaged
-            self._is_behind = True
-        for record_id, raw in self._waiting.items():
-            found[record_id] = raw
-        return [raw for raw in found.values() if raw is not None]
+        for record_id in list(self.ids()):
+            raw = self.fetch(record_id)
+            if raw is not None:
+                yield raw
 
     def put(self, raw):
         """Keep `raw`; never fails."""
@@ -92,19 +101,22 @@ class FlashStore:
 
     def remove(self, record_id):
         """Forget a record."""
-        self._wait(record_id, None)
+        if record_id in self._index:
+            self._wait(record_id, None)
+        else:
+            self._waiting.pop(record_id, None)  # the log has never heard of it
 
-    def commit(self, held):
+    def commit(self):
         """Write what cannot wait, and what waits with it; never fails."""
         if self._is_behind or self._size > self._limit:
-            self._write_anew(held)
+            self._write_anew()
         elif self._is_urgent or len(self._waiting) >= MAX_WAITING:
             self._append()
 
-    def save(self, held):
-        """Write all that waits; `held` as for `commit`."""
+    def save(self):
+        """Write all that waits."""
         if self._is_behind:
-            self._write_anew(held)
+            self._write_anew()
         elif self._waiting:
             self._append()
 
@@ -138,15 +150,50 @@ class FlashStore:
 
     # --- inside
 
+    def _find_records(self):
+        try:
+            with open(self._log, "rb") as file:
+                damaged = log.read(file, self._note)
+        except OSError:
+            return  # there is none yet
+        if damaged:
+            self.damaged += damaged
+            self._is_behind = True
+
+    def _note(self, record_id, raw, place):
+        """This is in the log now."""
+        if raw is None:
+            self._index.remove(record_id)
+        else:
+            self._index.set(record_id, place, raw)
+
+    def _read_back(self, record_id):
+        found = self._index.get(record_id)
+        if found is None:
+            return None
+        try:
+            with open(self._log, "rb") as file:
+                return log.read_back(file, *found)
+        except OSError:
+            return None
+
+    def _lose(self, record_id):
+        self.damaged += 1
+        self._index.remove(record_id)
+        self._is_behind = True
+        self.lost.append(record_id)
+
     def _append(self):
         try:
             with open(self._log, "ab") as file:
-                _write(file, self._waiting.items())
+                log.write(file, self._waiting.items())
         except OSError:
             self.full += 1
             # On some file systems half a batch is there now, and nothing may follow that.
             self._is_behind = _size_of(self._log) != self._size or len(self._waiting) >= MAX_UNSAVED
             return
+        for record_id, raw, place in log.places(self._waiting.items(), self._size):
+            self._note(record_id, raw, place)
         self._size = _size_of(self._log)
         self._all_saved()
 
@@ -161,27 +208,37 @@ class FlashStore:
         self._waiting.clear()
         self._is_urgent = self._is_behind = False
 
-    def _write_anew(self, held):
-        raws = held()
-        if len(self._waiting) >= MAX_UNSAVED:
-            self._waiting.clear()  # they are among what is held
-            self._is_behind = True
-        size = sum([len(raw) + 9 for raw in raws])
+    def _write_anew(self):
+        size = self._index.size() + sum([len(raw) + log.AROUND for raw in self._waiting.values() if raw])
         new = self._log[: -len("log")] + _HALF + "log"
+        index = log.Index()
+        at = 0
+        damaged = []
         try:
             if not _has_room(self._values, size):
                 raise OSError(28)
             with open(new, "wb") as file:
-                for raw in raws:
-                    _write(file, ((None, raw),))  # so that damage costs one record
+                for record_id in self.ids():
+                    raw = self._waiting.get(record_id) or self._read_back(record_id)
+                    if raw is None:
+                        damaged.append(record_id)
+                        continue
+                    one = ((record_id, raw),)  # so that damage costs one record
+                    log.write(file, one)
+                    for _, _, place in log.places(one, at):
+                        index.set(record_id, place, raw)
+                    at += len(raw) + log.AROUND
             os.rename(new, self._log)
         except OSError:
             self.full += 1
             _remove(new)
             self._limit = max(self._limit, self._size + LEAST_LOG)  # not again with each record
             return
-        self._size = size
-        self._limit = max(LEAST_LOG, 2 * size)
+        for record_id in damaged:
+            self._lose(record_id)
+        self._index = index
+        self._size = at
+        self._limit = max(LEAST_LOG, 2 * at)
         self._all_saved()
 
     def _set_room_aside(self):
@@ -207,94 +264,13 @@ class FlashStore:
 def read_log(path):
     """{record id: raw} of the log in the folder `path` as it is, for tools that look from outside."""
     found = {}
-    with open(path + "/log", "rb") as file:
-        _read(file, found)
-    return {record_id: raw for record_id, raw in found.items() if raw is not None}
 
-
-def _read(file, found):
-    """Put what the log says into {record id: raw or None}; gives the number of damaged places."""
-    damaged = 0
-    at = 0
-    was_good = True
-    while True:
-        file.seek(at)
-        head = file.read(4)
-        if not head:
-            return damaged
-        if head[:2] == _MAGIC and len(head) == 4:
-            size = head[2] << 8 | head[3]
-            items = file.read(size + 4) if size <= _MAX_BATCH else b""
-            if _is_whole(items, size) and _take(items[:-4], found):
-                at += size + 8
-                was_good = True
-                continue
-        damaged += was_good
-        was_good = False
-        file.seek(at + 1)
-        following = file.read(512)
-        place = following.find(_MAGIC)
-        at += 1 + (place if place >= 0 else max(0, len(following) - 1))
-
-
-def _is_whole(items, size):
-    return len(items) == size + 4 and crc32(items[:-4]) == int.from_bytes(items[-4:], "big")
-
-
-def _take(items, found):
-    """Take in the items of a batch; False when they are not such."""
-    at = 0
-    taken = []
-    while at < len(items):
-        item = items[at + 1 : at + 1 + items[at]]
-        at += 1 + items[at]
-        if at > len(items):
-            return False
-        if len(item) == HEADER_SIZE:
-            record_id = (item[0], item[1] << 8 | item[2], item[3] << 16 | item[4] << 8 | item[5], item[6])
-            taken.append((record_id, None))
-        else:
-            try:
-                taken.append((decode_header(item).record_id, item))
-            except RemoteProtocolError:
-                return False
-    for record_id, raw in taken:
+    def take(record_id, raw, place):
         found[record_id] = raw
-    return True
 
-
-def _write(file, items):
-    """Write (record id, raw or None) as batches, one unless they are too long for that.
-
-    In pieces: after a few hours of records no stretch of a full heap is as long as a batch.
-    """
-    batch = []
-    size = 0
-    for record_id, raw in items:
-        if raw is None:
-            kind, origin, seq, part = record_id
-            raw = bytes((kind, origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF, part))
-        if size + 1 + len(raw) > _MAX_BATCH:
-            _write_batch(file, batch, size)
-            batch = []
-            size = 0
-        batch.append(raw)
-        size += 1 + len(raw)
-    if batch:
-        _write_batch(file, batch, size)
-
-
-def _write_batch(file, items, size):
-    crc = 0
-    chunk = bytearray(_MAGIC + size.to_bytes(2, "big"))
-    for item in items:
-        body = bytes((len(item),)) + item
-        crc = crc32(body, crc)
-        chunk += body
-        if len(chunk) >= _CHUNK:
-            file.write(chunk)
-            chunk = bytearray()
-    file.write(chunk + crc.to_bytes(4, "big"))
+    with open(path + "/log", "rb") as file:
+        log.read(file, take)
+    return {record_id: raw for record_id, raw in found.items() if raw is not None}
 
 
 def _has_room(path, size):

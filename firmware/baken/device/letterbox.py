@@ -141,7 +141,7 @@ class Letterbox:
                 self._retry_at = now + _RETRY_MS
                 self._times.pop(own.seq, None)
                 continue
-            is_new = self._replica.letters.get((REPORT, self._settings.number, own.seq, 0)) is None
+            is_new = self._replica.get((REPORT, self._settings.number, own.seq, 0)) is None
             count += 1
             pause = PAUSES_MS[min(count, len(PAUSES_MS) - 1)]
             self._times[own.seq] = (now + pause + self._rand(pause // 4), count)
@@ -167,7 +167,7 @@ class Letterbox:
                 return None
             own.seq, own.time_s, own.to = number, unix_s - unix_s % 60, to
             self._keep()
-        held = self._replica.letters.get((REPORT, self._settings.number, own.seq, 0))
+        held = self._replica.get((REPORT, self._settings.number, own.seq, 0))
         if held is not None:
             return held
         key = self._shared_key(own.to)
@@ -241,10 +241,9 @@ class Letterbox:
             if origin == self._settings.number:
                 self.overtaken(seq)
             return None
-        held = self._replica.letters.answers.get((origin, seq))
-        if kind != ANSWER or held is None or held[0].point != self._settings.number:
+        answer = self._replica.letters.answers.get((origin, seq))
+        if kind != ANSWER or answer is None or answer.point != self._settings.number:
             return None
-        answer = held[0]
         if answer.ref:
             self.overtaken(answer.ref)
             self._times.pop(answer.ref, None)
@@ -289,7 +288,8 @@ class Letterbox:
             self._opened = {old: self._opened[old] for old in self._opened if old in held}
             shared = self._shared_key(key[0])
             try:
-                self._opened[key] = sealed.open_text(held[key][1], shared) if shared else b"?"
+                raw = self._replica.get((ANSWER,) + key + (0,))
+                self._opened[key] = sealed.open_text(raw, shared) if shared and raw else b"?"
             except RemoteProtocolError:
                 self._opened[key] = b"Onleesbaar: niet voor deze sleutel. / Unreadable: not for this key."
         return self._opened[key]

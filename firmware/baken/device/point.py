@@ -152,9 +152,9 @@ class Point:
     def _learn_letter(self, record_id, is_live, now):
         held = self._replica.letters.answers.get(record_id[1:3])
         if record_id[0] == ANSWER and held is not None:
-            self._hear_authority(held[0].time_s, is_live)
+            self._hear_authority(held.time_s, is_live)
         own = self._settings.number
-        if record_id[1] == own or (held is not None and held[0].point == own):
+        if record_id[1] == own or (held is not None and held.point == own):
             name = self._open_letterbox().learned(record_id)
             if name is not None:
                 self._show_letter(name, now)

@@ -21,27 +21,21 @@ _LONGEST_S = bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S
 
 
 class Board:
-    """`notices`: {(origin, seq): Notice}; `read`: keys that a person here has confirmed."""
+    """`notices`: {(origin, seq): Notice}; `read`: keys that a person here has confirmed; `fetch(record id)`
+    gives a raw record.
+    """
 
-    def __init__(self):
+    def __init__(self, fetch):
+        self._fetch = fetch
         self.notices = {}
         self.read = set()
         self._retired = {}
 
     # --- what is held
 
-    def get(self, origin, seq, part):
-        """Raw bytes of one part, or None."""
-        notice = self.notices.get((origin, seq))
-        return notice.parts.get(part) if notice else None
-
-    def records(self):
-        """Every raw part held, by authority and number."""
-        out = []
-        for key in sorted(self.notices):
-            parts = self.notices[key].parts
-            out += [parts[index] for index in sorted(parts)]
-        return out
+    def ids(self):
+        """Record ids of every part held, by authority and number."""
+        return [record_id for key in sorted(self.notices) for record_id in self._ids_of(key)]
 
     def held(self):
         """({authority: numbers held whole}, {key: mask of the parts held} of the others), as in a Digest."""
@@ -83,7 +77,7 @@ class Board:
             if seq in peer.held.get(origin, ()) or not self._is_of_use(notice, unix_s):
                 continue
             has = peer.partial.get(notice.key, 0)
-            for index in sorted(notice.parts):
+            for index in notice.held:
                 if not has >> index & 1:
                     out.append((BULLETIN, origin, seq, index))
         return out
@@ -112,7 +106,7 @@ class Board:
         """RemoteProtocolError when a part, new here and rightly signed, is not to be taken."""
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
-        if notice and (part.part in notice.parts or not notice.accepts(raw)):
+        if notice and (notice.mask >> part.part & 1 or not notice.accepts(raw)):
             raise RemoteProtocolError("another bulletin has the number %d/%d" % key, "conflict")
         if self.is_retired(key):
             raise RemoteProtocolError("bulletin %d/%d has been retired" % key, "expired")
@@ -139,7 +133,7 @@ class Board:
         while crowd is not None:
             crowd = [key for key in crowd if key in past or not staying[key].is_alarm]
             last = max(crowd, key=lambda key: (key in past, staying[key].rank)) if crowd else None
-            if last is None or (last not in past and staying[last].rank < Notice(newcomer).rank):
+            if last is None or (last not in past and staying[last].rank < Notice(newcomer, self._fetch).rank):
                 raise RemoteProtocolError(
                     "board is full: %d bulletins, limit %d" % (len(self.notices), MAX_BULLETINS), "full"
                 )
@@ -158,10 +152,11 @@ class Board:
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
         if notice is None:
-            notice = self.notices[key] = Notice(bulletin.decode_part(raw, with_content=False), names)
+            meta = bulletin.decode_part(raw, with_content=False)
+            notice = self.notices[key] = Notice(meta, self._fetch, names)
         elif not notice.accepts(raw):
             return
-        notice.add(part, raw)
+        notice.add(part)
         if notice.complete:
             notice.received_s = unix_s
 
@@ -182,17 +177,26 @@ class Board:
 
     def retire(self, key):
         """Forget a bulletin and never take it again; the ids of its records."""
-        notice = self.notices.pop(key)
+        gone = self._ids_of(key)
+        del self.notices[key]
         self._remember_retired(key)
-        return [(BULLETIN, key[0], key[1], index) for index in notice.parts]
+        return gone
+
+    def lose(self, record_id):
+        """A part cannot be read any more: let it come again."""
+        notice = self.notices.get(record_id[1:3])
+        if notice is not None:
+            notice.mask &= ~(1 << record_id[3])
+            if not notice.mask:
+                del self.notices[notice.key]
 
     def forget_origin(self, origin, is_good):
-        """Forget the bulletins of an authority of which `is_good(raw)` does not hold, and which of its
+        """Forget the bulletins of an authority of which `is_good(record id)` does not hold, and which of its
         numbers were retired: a new key counts anew. The ids of the records that went.
         """
         gone = []
         for key in [key for key in self.notices if key[0] == origin]:
-            if not all([is_good(raw) for raw in self.notices[key].parts.values()]):
+            if not all([is_good(record_id) for record_id in self._ids_of(key)]):
                 gone += self.retire(key)
         self._retired.pop(origin, None)
         return gone
@@ -206,6 +210,9 @@ class Board:
         return key[1] in self._retired.get(key[0], ())
 
     # --- inside
+
+    def _ids_of(self, key):
+        return [(BULLETIN,) + key + (index,) for index in self.notices[key].held]
 
     def _keep_until(self, meta):
         """When a bulletin may be forgotten: at its expiry; an Update or Cancel not before what it names has

@@ -18,41 +18,35 @@ MAX_ANSWERS = const(64)
 
 
 class Letters:
-    """`reports` and `answers` map (origin, seq) to (Report or Answer, raw)."""
+    """`reports` and `answers` map (origin, seq) to Report or Answer."""
 
     def __init__(self):
         self.reports = {}
         self.answers = {}
 
-    def get(self, record_id):
-        """Raw bytes of a REPORT or ANSWER held, or None."""
+    def __contains__(self, record_id):
         kind, origin, seq, part = record_id
-        held = (self.reports if kind == REPORT else self.answers).get((origin, seq))
-        return held[1] if held and part == 0 else None
+        return part == 0 and (origin, seq) in (self.reports if kind == REPORT else self.answers)
 
     def ids(self):
         """Sorted (kind, origin, seq) of all that is held."""
         return sorted([(REPORT,) + key for key in self.reports] + [(ANSWER,) + key for key in self.answers])
 
-    def records(self):
-        """Raw reports, then raw answers, by origin and number."""
-        return [held[key][1] for held in (self.reports, self.answers) for key in sorted(held)]
-
     def acknowledging(self, point, seq):
         """The Answer that acknowledges report `seq` of that point, or None."""
         record_id = self.answer_id(point, seq)
-        return None if record_id is None else self.answers[record_id[1:3]][0]
+        return None if record_id is None else self.answers[record_id[1:3]]
 
     def answer_id(self, point, seq):
         """The record id of an ANSWER to report `seq` of that point, or None."""
-        for key, (answer, _) in self.answers.items():
+        for key, answer in self.answers.items():
             if answer.point == point and answer.ref == seq:
                 return (ANSWER,) + key + (0,)
         return None
 
     def answers_for(self, point):
         """[(key, Answer)] of those that are for this point, by age."""
-        found = [(key, held[0]) for key, held in self.answers.items() if held[0].point == point]
+        found = [(key, answer) for key, answer in self.answers.items() if answer.point == point]
         return sorted(found, key=lambda one: (one[1].time_s, one[0]))
 
     def check_report(self, report, unix_s):
@@ -74,7 +68,7 @@ class Letters:
         if unix_s is not None and unix_s >= self.keep_until(answer):
             raise RemoteProtocolError("answer %d/%d has expired" % (answer.origin, answer.seq), "expired")
         if len(self.answers) >= MAX_ANSWERS:
-            oldest = min([held.time_s for held, _ in self.answers.values()])
+            oldest = min([held.time_s for held in self.answers.values()])
             if answer.time_s <= oldest:
                 raise RemoteProtocolError("%d answers, limit %d" % (len(self.answers), MAX_ANSWERS), "full")
 
@@ -83,31 +77,31 @@ class Letters:
         if not answer.ref:
             return answer.expires_s
         held = self.reports.get((answer.point, answer.ref))
-        report_end_s = held[0].expires_s if held else answer.time_s + reports.LIFE_S
+        report_end_s = held.expires_s if held else answer.time_s + reports.LIFE_S
         return max(answer.expires_s, report_end_s)
 
-    def add_report(self, report, raw):
+    def add_report(self, report):
         """Keep a checked report."""
-        self.reports[(report.origin, report.seq)] = (report, raw)
+        self.reports[(report.origin, report.seq)] = report
 
-    def add_answer(self, answer, raw):
+    def add_answer(self, answer):
         """Keep a checked answer; gives the ids of records that are not needed any more."""
         gone = []
         if answer.ref and self.reports.pop((answer.point, answer.ref), None):
             gone.append((REPORT, answer.point, answer.ref, 0))
         if len(self.answers) >= MAX_ANSWERS:
-            oldest = min(self.answers, key=lambda key: (self.answers[key][0].time_s, key))
+            oldest = min(self.answers, key=lambda key: (self.answers[key].time_s, key))
             gone += self.remove(ANSWER, [oldest])
-        self.answers[(answer.origin, answer.seq)] = (answer, raw)
+        self.answers[(answer.origin, answer.seq)] = answer
         return gone
 
     def expire(self, unix_s):
         """Forget what nobody needs at `unix_s`; the ids of the records that went."""
         gone = self.remove(
-            ANSWER, [key for key, (held, _) in self.answers.items() if unix_s >= self.keep_until(held)]
+            ANSWER, [key for key, held in self.answers.items() if unix_s >= self.keep_until(held)]
         )
         return gone + self.remove(
-            REPORT, [key for key, (held, _) in self.reports.items() if unix_s >= held.expires_s]
+            REPORT, [key for key, held in self.reports.items() if unix_s >= held.expires_s]
         )
 
     def remove(self, kind, keys):
@@ -119,8 +113,8 @@ class Letters:
 
     def next_expiry_s(self):
         """Unix seconds at which `expire` has something to do, or None."""
-        times = [held.expires_s for held, _ in self.reports.values()]
-        times += [self.keep_until(held) for held, _ in self.answers.values()]
+        times = [held.expires_s for held in self.reports.values()]
+        times += [self.keep_until(held) for held in self.answers.values()]
         return min(times) if times else None
 
     def decode(self, kind, raw):

@@ -5,6 +5,7 @@ from baken.wire import bulletin as wire
 from baken.wire import content
 from baken.wire.cap import SEVERITY
 from baken.wire.errors import RemoteProtocolError
+from baken.wire.records import BULLETIN
 
 VALID = "valid"
 EXPIRED = "expired"
@@ -21,18 +22,19 @@ _SEVERITY_STEP = const(4)
 class Notice:
     """The parts held of bulletin (`origin`, `seq`).
 
-    `meta`: Bulletin with the fields that all parts share, without content; `parts`: {index: raw
-    record}; `names`: the TrustList that gives a phrase its names, or None;
-    `received_s`: unix seconds when it became whole here, or None.
+    `meta`: Bulletin with the fields that all parts share, without content; `mask`: a bit for each part held,
+    as in a DIGEST; `fetch(record id)` gives a raw record; `names`: the TrustList that gives a
+    phrase its names, or None; `received_s`: unix seconds when it became whole here, or None.
     """
 
-    __slots__ = ("_text", "meta", "names", "parts", "received_s")
+    __slots__ = ("_fetch", "_text", "mask", "meta", "names", "received_s")
 
-    def __init__(self, meta, names=None):
+    def __init__(self, meta, fetch, names=None):
         self.meta = meta
         self.names = names
-        self.parts = {}
+        self.mask = 0
         self.received_s = None
+        self._fetch = fetch
         self._text = None
 
     @property
@@ -42,20 +44,27 @@ class Notice:
 
     @property
     def complete(self):
-        return len(self.parts) == self.meta.parts
+        return self.mask == (1 << self.meta.parts) - 1
+
+    @property
+    def held(self):
+        """Indexes of the parts that are here, in order."""
+        return [index for index in range(self.meta.parts) if self.mask >> index & 1]
 
     @property
     def missing(self):
         """Indexes of the parts that are not here, in order."""
-        return [index for index in range(self.meta.parts) if index not in self.parts]
+        return [index for index in range(self.meta.parts) if not self.mask >> index & 1]
 
     @property
-    def mask(self):
-        """Bit per part held, as in a DIGEST."""
-        mask = 0
-        for index in self.parts:
-            mask |= 1 << index
-        return mask
+    def parts(self):
+        """{index: raw record} of the parts that are here and can be read."""
+        found = {}
+        for index in self.held:
+            raw = self._fetch((BULLETIN,) + self.key + (index,))
+            if raw is not None:
+                found[index] = raw
+        return found
 
     @property
     def text(self):
@@ -68,25 +77,28 @@ class Notice:
         """The whole text in `language` where it is a phrase, otherwise as it was written; None while parts
         are missing.
         """
-        if not self.complete:
+        parts = self.parts
+        if len(parts) < self.meta.parts:
             return None
         pieces = []
         for index in range(self.meta.parts):
-            part = wire.decode_part(self.parts[index])
+            part = wire.decode_part(parts[index])
             try:
                 pieces.append(content.unpack(part.encoding, part.content, language, self.names))
             except RemoteProtocolError:
                 pieces.append(content.UNREADABLE)
         return b"".join(pieces)
 
-    def add(self, part, raw):
-        """Take in one verified part of this bulletin."""
-        self.parts[part.part] = raw
+    def add(self, part):
+        """A verified part of this bulletin is here now."""
+        self.mask |= 1 << part.part
 
     def accepts(self, raw):
         """True when `raw` can be another part of this bulletin: all but its text agrees."""
-        for held in self.parts.values():
-            return wire.same_bulletin(held, raw)
+        for index in self.held:
+            held = self._fetch((BULLETIN,) + self.key + (index,))
+            if held is not None:
+                return wire.same_bulletin(held, raw)
         return True
 
     @property

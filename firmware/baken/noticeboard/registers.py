@@ -19,12 +19,13 @@ _STEP_MASK = const(0x7F)
 class Statuses:
     """What points say, by number, to read like a dictionary: {point number: Status}.
 
-    Each Status is decoded when it is asked for: the raw record takes a quarter of its memory. Its `seen` has
-    the receipts that pulses have told since.
+    Each Status is fetched and decoded when it is asked for; one that cannot be read any more is left out. Its
+    `seen` has the receipts that pulses have told since.
     """
 
-    def __init__(self, held):
+    def __init__(self, held, fetch):
         self._held = held
+        self._fetch = fetch
         self._receipts = {}  # point -> bulletins received since its STATUS and read since, in one number
 
     def __len__(self):
@@ -37,7 +38,18 @@ class Statuses:
         return _key(STATUS, origin) in self._held
 
     def __getitem__(self, origin):
-        told = status.decode(self._held[_key(STATUS, origin)])
+        told = self.get(origin)
+        if told is None:
+            raise KeyError(origin)
+        return told
+
+    def get(self, origin, default=None):
+        """The Status of a point, or `default`."""
+        number = self.number(origin)
+        raw = self._fetch((STATUS, origin, number, 0)) if number else None
+        if raw is None:
+            return default
+        told = status.decode(raw)
         since = self._receipts.get(origin)
         if since is not None and told.seen:
             seen = status.seen_after(told.seen[0], since >> _STEP_BITS, since & _STEP_MASK)
@@ -46,8 +58,7 @@ class Statuses:
 
     def number(self, origin):
         """Sequence number of the STATUS of a point, None without one; nothing is decoded."""
-        raw = self._held.get(_key(STATUS, origin))
-        return raw and _seq_of(raw)
+        return self._held.get(_key(STATUS, origin))
 
     def follow(self, origin, received, read):
         """Pulses behind the STATUS of a point have told of so many bulletins received, and read."""
@@ -57,71 +68,67 @@ class Statuses:
         """The STATUS of this point is gone or is another, and with it what followed."""
         self._receipts.pop(origin, None)
 
-    def get(self, origin, default=None):
-        """The Status of a point, or `default`."""
-        return self[origin] if origin in self else default
-
     def keys(self):
         return list(iter(self))
 
     def values(self):
-        return [self[origin] for origin in self]
+        return [told for _, told in self.items()]
 
     def items(self):
-        return [(origin, self[origin]) for origin in self]
+        """[(point number, Status)], of one after the other."""
+        for origin in self.keys():
+            told = self.get(origin)
+            if told is not None:
+                yield origin, told
 
 
 class Registers:
-    """`statuses`: {point number: Status}, see there; `heartbeats`: {authority number: Heartbeat}."""
+    """`statuses`: {point number: Status}, see there; `heartbeats`: {authority number: Heartbeat}.
 
-    def __init__(self):
-        self._held = {}  # kind and origin in one number -> raw: there may be hundreds
-        self.statuses = Statuses(self._held)
+    Only sequence numbers are held here; `fetch(record id)` gives a raw record.
+    """
+
+    def __init__(self, fetch):
+        self._fetch = fetch
+        self._held = {}  # kind and origin in one number -> sequence number: there may be hundreds
+        self.statuses = Statuses(self._held, fetch)
         self.heartbeats = {}
         self._carried = 0
 
-    def get(self, record_id):
-        """Raw bytes of a record held, or None."""
-        kind, origin, seq, part = record_id
-        return self._held[_key(kind, origin)] if part == 0 and self.seq(kind, origin) == seq else None
-
-    def raw_of(self, kind):
-        """Raw records of one kind, by origin."""
-        return [self._held[key] for key in sorted(self._held) if key >> _ORIGIN_BITS == kind]
-
-    def carried(self):
-        """Raw records of unknown kinds, in order."""
-        return [self._held[key] for key in sorted(self._held) if _is_carried(key >> _ORIGIN_BITS)]
+    def ids_of(self, kind):
+        """Record ids of one kind, by origin; None: of unknown kinds."""
+        found = []
+        for key in sorted(self._held):
+            held = key >> _ORIGIN_BITS
+            if held == kind or (kind is None and _is_carried(held)):
+                found.append((held, key & _ORIGIN_MASK, self._held[key], 0))
+        return found
 
     def ids(self):
         """Sorted (kind, origin, seq) of all but the heartbeats, which a DIGEST tells by itself."""
         return [
-            (key >> _ORIGIN_BITS, key & _ORIGIN_MASK, _seq_of(self._held[key]))
+            (key >> _ORIGIN_BITS, key & _ORIGIN_MASK, self._held[key])
             for key in sorted(self._held)
             if key >> _ORIGIN_BITS != HEARTBEAT
         ]
 
     def seq(self, kind, origin):
         """Sequence number of the newest record of this kind and origin, 0 for none."""
-        raw = self._held.get(_key(kind, origin))
-        return _seq_of(raw) if raw else 0
+        return self._held.get(_key(kind, origin), 0)
 
     def is_known(self, header, raw):
         """Whether this very record is held; RemoteProtocolError when a later one is, or another with its
         number, or when there is no room.
         """
-        held = self._held.get(_key(header.kind, header.origin))
-        if held is None:
-            if _is_carried(header.kind):
-                self._check_room(header.origin)
+        held = self.seq(header.kind, header.origin)
+        if not held and _is_carried(header.kind):
+            self._check_room(header.origin)
+        if header.seq > held:
             return False
-        if header.seq > _seq_of(held):
-            return False
-        if held == raw:
+        if header.seq == held and self._fetch(header.record_id) == raw:
             return True
         raise RemoteProtocolError(
-            "record %d of %d/%d is not newer than %d"
-            % (header.seq, header.kind, header.origin, _seq_of(held)),
+            "record %d of %d/%d is not newer than %d" % (header.seq, header.kind, header.origin, held),
             "old-status" if header.kind == STATUS else "old",
         )
 
@@ -144,11 +151,11 @@ class Registers:
             raise RemoteProtocolError("kind %d in %d parts" % (header.kind, header.parts), "record-part")
         return None
 
-    def add(self, header, raw, said):
-        """Keep a checked record in place of the one before; the id of that one, or None."""
+    def add(self, header, said):
+        """Note a checked record in place of the one before; the id of that one, or None."""
         kind, origin = header.kind, header.origin
         before = self.seq(kind, origin)
-        self._held[_key(kind, origin)] = raw
+        self._held[_key(kind, origin)] = header.seq
         if kind == HEARTBEAT:
             self.heartbeats[origin] = said
         elif kind == STATUS:
@@ -159,20 +166,20 @@ class Registers:
 
     def remove(self, kind, origin):
         """Forget what is held of this kind and origin; its id, or None."""
-        raw = self._held.pop(_key(kind, origin), None)
-        if raw is None:
+        seq = self._held.pop(_key(kind, origin), None)
+        if seq is None:
             return None
         if kind == HEARTBEAT:
             del self.heartbeats[origin]
         elif kind != STATUS:
             self._carried -= 1
-        return (kind, origin, _seq_of(raw), 0)
+        return (kind, origin, seq, 0)
 
     def of_origin(self, kinds, origin):
-        """(kind, raw) of everything held of an origin, of the kinds for which `kinds(kind)` is true."""
+        """Ids of the records held of an origin, of the kinds for which `kinds(kind)` is true."""
         return [
-            (key >> _ORIGIN_BITS, raw)
-            for key, raw in self._held.items()
+            (key >> _ORIGIN_BITS, origin, seq, 0)
+            for key, seq in self._held.items()
             if key & _ORIGIN_MASK == origin and kinds(key >> _ORIGIN_BITS)
         ]
 
@@ -181,9 +188,5 @@ def _key(kind, origin):
     return kind << _ORIGIN_BITS | origin
 
 
-def _seq_of(raw):
-    return raw[3] << 16 | raw[4] << 8 | raw[5]
-
-
 def _is_carried(kind):
-    return kind not in (STATUS, HEARTBEAT)
+    return kind != STATUS and kind != HEARTBEAT

@@ -13,7 +13,7 @@ from baken.noticeboard.pulses import PulseBook
 from baken.noticeboard.registers import Registers
 from baken.wire import amendment, bulletin
 from baken.wire.digest import Digest, tally_crc
-from baken.wire.errors import ProtocolError, RemoteProtocolError
+from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
     ANSWER,
@@ -77,12 +77,12 @@ class Replica:
         self.counters = {}
         self.revision = 0
         self.newest_sent_s = None
-        self._registers = Registers()
+        self._store = store
+        self._registers = Registers(store.fetch)
         self.statuses = self._registers.statuses
         self.heartbeats = self._registers.heartbeats
         self.pulses = PulseBook(self.statuses, lambda: self.trust.points, trust.tag)
-        self._store = store
-        self._board = Board()
+        self._board = Board(store.fetch)
         self._board.read = unpack_keys(store.get("read"))
         self.notices = self._board.notices
         self._tally = None
@@ -100,6 +100,7 @@ class Replica:
 
         `unix_s`: calendar time now, or None when it is unknown.
         """
+        self._forget_lost()
         try:
             header = decode_header(raw)
             raw = bytes(raw)
@@ -114,17 +115,18 @@ class Replica:
         except RemoteProtocolError as error:
             return self._refuse(error.cause)
         if outcome.state == NEW:
-            self._store.commit(self.records)
+            self._store.commit()
         return outcome
 
     def expire(self, unix_s):
         """Forget what is no longer needed at `unix_s`; the ids of the records that went."""
+        self._forget_lost()
         gone = self._forget(self._board.expire(unix_s) + self.letters.expire(unix_s))
         for number, authority in self.trust.authorities.items():
             if authority.expires_s and unix_s >= authority.expires_s:
                 gone += self._forget_origin(AUTHORITY_KINDS, number, None)
         if gone:
-            self._store.commit(self.records)
+            self._store.commit()
         return gone
 
     def next_expiry_s(self):
@@ -153,28 +155,24 @@ class Replica:
 
     def get(self, record_id):
         """Raw bytes of a record, or None."""
-        kind, origin, seq, part = record_id
-        if kind == BULLETIN:
-            return self._board.get(origin, seq, part)
-        if kind == REPORT or kind == ANSWER:
-            return self.letters.get(record_id)
-        if kind == TRUST:
-            return self.keyring.get(seq) if part == 0 else None
-        return self._registers.get(record_id)
+        return self._store.fetch(record_id)
 
     def records(self):
         """Every raw record held: amendments, bulletins by authority and number, then the rest by kind and
         origin.
         """
-        out = self.keyring.records() + self._board.records()
-        out += self._registers.raw_of(HEARTBEAT) + self._registers.raw_of(STATUS) + self._registers.carried()
-        return out + self.letters.records()
+        held = self._board.ids()
+        for kind in (HEARTBEAT, STATUS, None):
+            held += self._registers.ids_of(kind)
+        held += [key + (0,) for key in self.letters.ids()]
+        found = [self._store.fetch(record_id) for record_id in held]
+        return self.keyring.records() + [raw for raw in found if raw is not None]
 
     def replaced_by(self, kind, origin, seq):
         """The raw record held here that makes this one, which is not, needless; None when there is none."""
         if kind == REPORT:
             answer = self.letters.acknowledging(origin, seq)
-            return self.letters.get((ANSWER, answer.origin, answer.seq, 0)) if answer else None
+            return self.get((ANSWER, answer.origin, answer.seq, 0)) if answer else None
         if kind == TRUST:
             return self.keyring.overtaking(seq)
         newest = self._registers.seq(kind, origin)
@@ -285,11 +283,11 @@ class Replica:
                 if self.keyring.wants(seq):
                     return True
             elif kind == REPORT:
-                known = self.letters.get((kind, origin, seq, 0)) or self.letters.acknowledging(origin, seq)
+                known = (kind, origin, seq, 0) in self.letters or self.letters.acknowledging(origin, seq)
                 if origin in self.trust.points and not known:
                     return True
             elif kind == ANSWER:
-                if origin in self.trust.authorities and not self.letters.get((kind, origin, seq, 0)):
+                if origin in self.trust.authorities and (kind, origin, seq, 0) not in self.letters:
                     return True
             elif self.keyring.key_of(kind, origin) and seq > self._registers.seq(kind, origin):
                 return True
@@ -321,11 +319,11 @@ class Replica:
         said = self._registers.decode(header, raw)
         self.keyring.verify(header, raw)
         self._store.put(raw)
-        self._add_register(header, raw, said)
+        self._add_register(header, said)
         return Outcome(NEW, header.record_id)
 
-    def _add_register(self, header, raw, said):
-        before = self._registers.add(header, raw, said)
+    def _add_register(self, header, said):
+        before = self._registers.add(header, said)
         if before is not None:
             self._store.remove(before)
         if header.kind == HEARTBEAT:
@@ -333,10 +331,10 @@ class Replica:
         self._changed()
 
     def _receive_letter(self, header, raw, unix_s):
-        if self.letters.get(header.record_id) == raw:
+        if self.get(header.record_id) == raw:
             return Outcome(KNOWN, header.record_id)
         self.keyring.check(header, unix_s)
-        if self.letters.get(header.record_id):
+        if header.record_id in self.letters:
             raise RemoteProtocolError("another letter has number %d/%d" % header.record_id[1:3], "conflict")
         letter = self.letters.decode(header.kind, raw)
         if header.kind == REPORT:
@@ -345,14 +343,14 @@ class Replica:
             self.letters.check_answer(letter, unix_s)
         self.keyring.verify(header, raw)
         self._store.put(raw)
-        self._add_letter(header.kind, letter, raw)
+        self._add_letter(header.kind, letter)
         return Outcome(NEW, header.record_id)
 
-    def _add_letter(self, kind, letter, raw):
+    def _add_letter(self, kind, letter):
         if kind == REPORT:
-            self.letters.add_report(letter, raw)
+            self.letters.add_report(letter)
         else:
-            self._forget(self.letters.add_answer(letter, raw))
+            self._forget(self.letters.add_answer(letter))
             self._note_sent(letter.time_s)
         self._changed()
 
@@ -389,19 +387,36 @@ class Replica:
         def is_ours(kind):
             return role_of(kind) in kinds
 
-        def is_good(raw):
-            return public is not None and self.keyring.is_signed(public, raw)
+        def is_good(record_id):
+            raw = self.get(record_id) if public is not None else None
+            return raw is not None and self.keyring.is_signed(public, raw)
 
         if kinds is AUTHORITY_KINDS:
             gone += self._forget(self._board.forget_origin(origin, is_good))
         for kind, held in ((REPORT, self.letters.reports), (ANSWER, self.letters.answers)):
             if is_ours(kind):
-                bad = [key for key in held if key[0] == origin and not is_good(held[key][1])]
+                bad = [key for key in held if key[0] == origin and not is_good((kind,) + key + (0,))]
                 gone += self._forget(self.letters.remove(kind, bad))
-        for kind, raw in self._registers.of_origin(is_ours, origin):
-            if not is_good(raw):
-                gone += self._forget([self._registers.remove(kind, origin)])
+        for record_id in self._registers.of_origin(is_ours, origin):
+            if not is_good(record_id):
+                gone += self._forget([self._registers.remove(record_id[0], origin)])
         return gone
+
+    def _forget_lost(self):
+        """Let what the store cannot read any more come again from a neighbour."""
+        while self._store.lost:
+            record_id = self._store.lost.pop()
+            kind, origin, seq, _part = record_id
+            if kind == BULLETIN:
+                self._board.lose(record_id)
+            elif kind == REPORT or kind == ANSWER:
+                if record_id in self.letters:
+                    self.letters.remove(kind, [(origin, seq)])
+            elif self._registers.seq(kind, origin) == seq:
+                self._registers.remove(kind, origin)
+                if kind == STATUS:
+                    self.pulses.forget(origin)
+            self._changed()
 
     def _forget(self, record_ids):
         """Take these out of the store; gives them back."""
@@ -426,19 +441,17 @@ class Replica:
         return Outcome(REFUSED, None, cause)
 
     def _load(self):
-        stored = []
-        for raw in self._store.load():
-            try:
-                stored.append((decode_header(raw).record_id, bytes(raw)))
-            except ProtocolError as error:
-                self._refuse("stored-" + error.cause)
         # Amendments first: they say whose signatures count. Answers before reports, which they may close.
-        for record_id, raw in sorted(stored, key=_load_order):
+        for record_id in sorted(self._store.ids(), key=_load_order):
+            raw = self.get(record_id)
+            if raw is None:
+                continue
             try:
                 self._load_record(decode_header(raw), raw)
             except RemoteProtocolError as error:
                 self._refuse("stored-" + error.cause)
-        self._store.commit(self.records)
+                self._store.remove(record_id)
+        self._store.commit()
 
     def _load_record(self, header, raw):
         kind = header.kind
@@ -460,9 +473,9 @@ class Replica:
             if kind == REPORT and self.letters.acknowledging(header.origin, header.seq):
                 self._store.remove(header.record_id)  # a power cut came between the two
             else:
-                self._add_letter(kind, letter, raw)
+                self._add_letter(kind, letter)
         elif not self._registers.is_known(header, raw):
-            self._add_register(header, raw, self._registers.decode(header, raw))
+            self._add_register(header, self._registers.decode(header, raw))
 
 
 # Kinds of which every record counts, not just the newest of an origin.
@@ -476,10 +489,10 @@ def _kind_urgency(record_id):
     return (rank, record_id)
 
 
-def _load_order(stored):
-    kind = stored[0][0]
+def _load_order(record_id):
+    kind = record_id[0]
     rank = (TRUST, ANSWER).index(kind) if kind in (TRUST, ANSWER) else 2
-    return (rank, stored[0])
+    return (rank, record_id)
 
 
 def _sort_entries(entries):

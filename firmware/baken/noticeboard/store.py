@@ -9,6 +9,9 @@ latest, and a value is as before its `set` or after. `baken.device.flash` keeps 
 power cut it holds the records as of one commit or the next, never some of both, and it lets records wait that
 others say again within the hour. `baken_gateway.store` keeps one in SQLite, where every call is durable by
 itself: what it holds after a cut between two calls of a commit, `Replica` sorts out when it loads.
+
+The replica holds no raw record itself: it fetches from the store. A node's flash gives them back from where
+they lie; what `lost` names turned out unreadable there. Around other stores is a `Shelf`.
 """
 
 from baken.compat import const
@@ -21,9 +24,19 @@ MAX_VALUE = const(4096)
 class MemoryStore:
     """A store that forgets everything; for tests and for consoles that only look."""
 
+    lost = ()
+
     def __init__(self):
         self._records = {}
         self._values = {}
+
+    def ids(self):
+        """The id of every record, in no promised order; nothing may be changed meanwhile."""
+        return iter(self._records)
+
+    def fetch(self, record_id):
+        """A raw record, or None."""
+        return self._records.get(record_id)
 
     def load(self):
         """All raw records, in no promised order."""
@@ -37,11 +50,8 @@ class MemoryStore:
         """Forget a record; nothing happens when there is none."""
         self._records.pop(record_id, None)
 
-    def commit(self, held):
-        """What was put and removed since the last commit belongs together and shall last.
-
-        `held()` gives every raw record that its user holds, for a store that writes itself anew at times.
-        """
+    def commit(self):
+        """What was put and removed since the last commit belongs together and shall last."""
 
     def get(self, name):
         """The value `name` as bytes, or None."""

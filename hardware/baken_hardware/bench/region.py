@@ -161,7 +161,7 @@ def provision(folder: Path, code: str, out: Path, extra: Mapping[str, object] | 
         store = FlashStore(str(out / "board"), point.number)
         for raw in region.amendments:
             store.put(raw)
-        store.save(store.load)
+        store.save()
     write_file(path, json.dumps(node, indent=1, ensure_ascii=False).encode() + b"\n", secret=True)
     return path
 

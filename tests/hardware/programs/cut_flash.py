@@ -23,6 +23,7 @@ from baken.device.flash import FlashStore
 from baken.noticeboard.replica import NEW, Replica
 from baken.noticeboard.store import next_number
 from baken.wire import trust
+from baken.wire.records import decode_header
 from baken_hardware.virtual.nor_flash import NorFlash, apply, tear
 
 BLOCKS = 64  # 256 KiB
@@ -81,22 +82,31 @@ class CutStore(FlashStore):
         FlashStore.__init__(self, path, OWN_POINT)
         self._is_live = True
         self._device = device
+        self._put = {}  # our own account, by record id: the store keeps no record in memory
         self._durable = set()
 
-    def commit(self, held):
-        self._limit = SHORT_LOG
-        self._cut(lambda: FlashStore.commit(self, held), held)
+    def put(self, raw):
+        self._put[decode_header(raw).record_id] = raw
+        FlashStore.put(self, raw)
 
-    def save(self, held):
-        self._cut(lambda: FlashStore.save(self, held), held)
+    def remove(self, record_id):
+        self._put.pop(record_id, None)
+        FlashStore.remove(self, record_id)
+
+    def commit(self):
+        self._limit = SHORT_LOG
+        self._cut(lambda: FlashStore.commit(self), True)
+
+    def save(self):
+        self._cut(lambda: FlashStore.save(self), True)
 
     def set(self, name, value):
         def then():
             self._shard.values[name] = value
 
-        self._cut(lambda: FlashStore.set(self, name, value), None, then)
+        self._cut(lambda: FlashStore.set(self, name, value), False, then)
 
-    def _cut(self, write, held, then=None):
+    def _cut(self, write, of_records, then=None):
         if not self._is_live:
             return write()
         device = self._device
@@ -111,9 +121,9 @@ class CutStore(FlashStore):
         before = self._durable, dict(self._shard.values)
         if then:
             then()
-        if held is not None:
+        if of_records:
             assert not self._waiting, "what is written is all that waited"
-            self._durable = set(held())
+            self._durable = set(self._put.values())
         after = self._durable, dict(self._shard.values)
         if self._shard.is_mine():
             Tally.cut_at += 1
@@ -177,7 +187,7 @@ def go_on(device, store, found, shard):
     assert number > int.from_bytes(found[1].get("status") or b"", "big"), "a number goes back"
     for record_id in replica.tally()[:1]:
         store.put(replica.get(record_id + (0,)))  # once more: another append
-    store.save(replica.records)
+    store.save()
     os.umount("/cut")
     os.mount(os.VfsLfs2(NorFlash(BLOCKS, device.blocks)), "/cut")
     again = FlashStore("/cut/board", OWN_POINT)
@@ -205,8 +215,8 @@ def play(lines, shard):
             store.set("airtime", unix_s.to_bytes(4, "big") * 30)
         else:
             replica.expire(unix_s)
-            store.save(replica.records)
-    store.save(replica.records)
+            store.save()
+    store.save()
     again = Replica(shard.trust, FlashStore("/live/board", OWN_POINT))
     assert again.records() == replica.records() and not again.counters
     return len(replica.records())

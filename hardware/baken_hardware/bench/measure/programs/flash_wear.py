@@ -38,10 +38,10 @@ class CountedStore(flash.FlashStore):
         self.writes += 1
         flash.FlashStore._write_value(self, name, data)
 
-    def commit(self, held):
+    def commit(self):
         if self.is_hasty:
             self._is_urgent = True
-        flash.FlashStore.commit(self, held)
+        flash.FlashStore.commit(self)
 
 
 def play(file, region, is_hasty):
@@ -65,8 +65,8 @@ def play(file, region, is_hasty):
             store.set("airtime", bytes(AIRTIME_SIZE))
         else:
             replica.expire(unix_s)
-            store.save(replica.records)
-    store.save(replica.records)
+            store.save()
+    store.save()
     again = Replica(region, flash.FlashStore("/wear/board", OWN_POINT))
     assert again.records() == replica.records() and not again.counters, "what was written is not there"
     print(
