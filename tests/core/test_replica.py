@@ -15,9 +15,11 @@ from _small_region import (
 )
 
 from baken.noticeboard import notice as notices
+from baken.noticeboard.gossip import Gossip, settings_for
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
 from baken.noticeboard.store import MemoryStore, next_number, raise_number
-from baken.wire.digest import Digest
+from baken.wire.digest import Digest, encode_digest
+from baken.wire.packet import Packet
 from baken.wire.records import BULLETIN, STATUS
 
 
@@ -213,6 +215,45 @@ def test_a_store_with_garbage_and_forgeries_loses_only_those():
     assert replica.records() == [good, status_record(1, 5)]
     assert replica.counters == {"stored-record-short": 1, "stored-bad-signature": 1}
     assert [STATUS, STATUS] != [r[0] & 15 for r in store.load()]
+
+
+class FailingStore(MemoryStore):
+    """Stands for a flash that does not give back the records in `bad`."""
+
+    def __init__(self):
+        super().__init__()
+        self.lost = []
+        self.bad = set()
+
+    def fetch(self, record_id):
+        if record_id in self.bad and record_id in self._records:
+            del self._records[record_id]
+            self.lost.append(record_id)
+        return super().fetch(record_id)
+
+
+def test_what_the_store_cannot_give_back_is_left_out_and_comes_again():
+    store = FailingStore()
+    replica = Replica(TRUST, store)
+    gossip = Gossip(replica, settings_for(lambda size: 9 * size, 3), lambda size: 9 * size, lambda n: 0, 0)
+    parts = bulletin_parts(2, LONG_TEXT)
+    raws = [*bulletin_parts(1), *parts, status_record(1, 4), status_record(2, 4)]
+    take(replica, *raws)
+    store.bad = {(BULLETIN, 1, 1, 0), (BULLETIN, 1, 2, 1), (STATUS, 1, 4, 0)}
+    # Asked for everything by a neighbour that has nothing.
+    gossip.receive(
+        encode_digest(Digest(0, {}, {}, {})), Packet(0xFFFFFFFF, 7, 1, b"", 0, 1, 0), 9.0, NOON_S, 0
+    )
+    while gossip.deadline() < 100_000:
+        gossip.next_event(gossip.deadline())
+    assert replica.statuses.get(1) is None and sorted(dict(replica.statuses.items())) == [2]
+    assert replica.receipts((1, 1)).keys() <= {2} and not replica.notices[(1, 2)].text
+    replica.expire(NOON_S)
+    assert shown(replica, OV) == [(1, 2)] and replica.notices[(1, 2)].missing == [1]
+    assert replica.digest().held == {} and sorted(replica.statuses) == [2]
+    store.bad = set()
+    assert take(replica, raws[0], parts[1], status_record(1, 4)) == [NEW] * 3
+    assert sorted(replica.records()) == sorted(raws)
 
 
 def test_a_counter_is_never_given_twice():

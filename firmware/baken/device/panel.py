@@ -307,7 +307,7 @@ class Panel:
         return views.NoticeView(
             kind=meta.event,
             severity=meta.severity,
-            text=notice.text if notice.complete else b"",
+            text=notice.text or b"",
             authority=authority,
             sent_s=meta.sent_s,
             expires_s=meta.expires_s,

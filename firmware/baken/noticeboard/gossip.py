@@ -417,8 +417,9 @@ class Gossip:
         """Flood the answer to a report that is still repeated, unless another is faster."""
         report = decode_header(payload)
         record_id = self.replica.letters.answer_id(report.origin, report.seq)
-        if record_id is not None and record_id not in self._scheduled and self._may_serve(record_id, now):
-            airtime = self._airtime(self.replica.get(record_id))
+        raw = self.replica.get(record_id) if record_id is not None else None
+        if raw is not None and record_id not in self._scheduled and self._may_serve(record_id, now):
+            airtime = self._airtime(raw)
             self._schedule(record_id, now + airtime + self._rand(4 * airtime))
             self._floods_due.add(record_id)
 
@@ -516,7 +517,10 @@ class Gossip:
             if record_id in self._scheduled:
                 queued += 1
                 continue
-            airtime = self._airtime(self.replica.get(record_id))
+            raw = self.replica.get(record_id)
+            if raw is None:
+                continue  # the flash has lost it
+            airtime = self._airtime(raw)
             self._schedule(record_id, now + serve_wait(airtime, margin_db, queued, self._rand))
             queued += 1
 

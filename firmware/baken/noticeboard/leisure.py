@@ -91,7 +91,7 @@ class Leisure:
     def receive_pulses(self, pulses, now):
         """Take the pulses of a frame heard; ids of the STATUS records held here that its sender lacks."""
         lacking = self._rounds.receive(pulses, now)
-        return [(STATUS, point, self._replica.statuses[point].seq, 0) for _, point in lacking]
+        return [(STATUS, point, self._replica.statuses.number(point), 0) for _, point in lacking]
 
     def differ(self, wait, now):
         """A neighbour holds other statuses: say the tally after `wait` ms, unless that was done lately."""
