@@ -24,6 +24,7 @@ from baken_console.screens.main import MainScreen
 from baken_console.screens.point import PointScreen
 from baken_console.widgets.bulletin_table import BulletinTable
 from baken_console.widgets.point_table import PointTable
+from baken_gateway.store import SqliteStore
 
 UP = Connection(CONNECTED, "broker:1883", (("gw1", True),))
 
@@ -433,15 +434,20 @@ def test_a_refused_record_is_in_the_log(exercise):
     play(exercise, scene)
 
 
-def test_what_another_process_stored_appears(exercise):
+def test_what_another_process_stored_appears(tmp_path):
+    exercise = Exercise(tmp_path, store=SqliteStore(tmp_path / "replica.db"))
+
     async def scene(app, pilot):
-        exercise.store.put(exercise.records_of(3, text="Uit een script.")[0])
+        other = SqliteStore(tmp_path / "replica.db")
+        other.put(exercise.records_of(3, text="Uit een script.")[0])
+        other.close()
         exercise.desk.reload(exercise.clock.now_s)
         app.refresh_board()
         await pilot.pause()
         assert "Uit een script." in screen_text(app)
 
     play(exercise, scene)
+    exercise.store.close()
 
 
 # --- how it looks
