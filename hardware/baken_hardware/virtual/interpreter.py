@@ -36,7 +36,7 @@ from .sources import Archive, machine_archives
 MINIMUM = (1, 22)
 
 # For a node on a virtual board that runs its code in place, as from a board's flash. `w` scales by the word:
-# both word sizes hold the same objects. 200 kB are in use after the exercise, and what lies scattered between
+# both word sizes hold the same objects. 170 kB are in use after the exercise, and what lies scattered between
 # is room in pieces: with 260 one of 45 nodes found no 4 kB in one stretch after a day.
 NODE_HEAP = "340wk"
 # For a node that has its bytecode in the heap too.
