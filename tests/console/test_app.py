@@ -435,7 +435,8 @@ def test_a_refused_record_is_in_the_log(exercise):
 
 
 def test_what_another_process_stored_appears(tmp_path):
-    exercise = Exercise(tmp_path, store=SqliteStore(tmp_path / "replica.db"))
+    store = SqliteStore(tmp_path / "replica.db")
+    exercise = Exercise(tmp_path, store=store)
 
     async def scene(app, pilot):
         other = SqliteStore(tmp_path / "replica.db")
@@ -447,7 +448,7 @@ def test_what_another_process_stored_appears(tmp_path):
         assert "Uit een script." in screen_text(app)
 
     play(exercise, scene)
-    exercise.store.close()
+    store.close()
 
 
 # --- how it looks
