@@ -109,15 +109,15 @@ class Mail:
         """Keep what is new in the replica; the journal's lines about it, which hold nothing of the text."""
         entries = []
         for key, report in sorted(self.replica.letters.reports.items()):
-            raw = self.replica.get((REPORT, *key, 0))
-            if raw is not None and key not in self._reports:
+            raw = self.replica.get((REPORT, *key, 0)) if key not in self._reports else None
+            if raw is not None:
                 self.ledger.keep_letter(REPORT, raw, now_s)
                 self._remember(REPORT, raw)
                 details = {"code": self._code(key[0]), "number": key[1], "priority": report.priority.decode()}
                 entries.append(Entry(report.time_s, "report", details, f"report:{key[0]}/{key[1]}"))
         for key, answer in sorted(self.replica.letters.answers.items()):
-            raw = self.replica.get((ANSWER, *key, 0))
-            if raw is not None and key not in self._answers:
+            raw = self.replica.get((ANSWER, *key, 0)) if key not in self._answers else None
+            if raw is not None:
                 self.ledger.keep_letter(ANSWER, raw, now_s)
                 self._remember(ANSWER, raw)
                 details = {"code": self._code(answer.point), "number": answer.ref, "authority": key[0]}

@@ -34,6 +34,17 @@ class Member:
         self.refused = set()
         self.on = True
 
+    def events(self, now, until):
+        """(when, event) of all that this member alone wants from `now` to `until`."""
+        found = []
+        while now <= until:
+            event = self.gossip.next_event(now)
+            if event is None:
+                now = max(self.gossip.deadline(), now + 1)
+            else:
+                found.append((now, event))
+        return found
+
 
 class Net:
     """`links`: {name: names that hear it}; `loss_percent` of all receptions fail."""

@@ -15,7 +15,7 @@ SETTLED_MS = 4 * SETTINGS.imax_ms
 def _member(neighbours, seed=1):
     """A node that has run long enough to know how many neighbours with a noticeboard it has."""
     member = Member("00", random_source(seed), 0)
-    _events(member, 0, SETTLED_MS - 1)
+    member.events(0, SETTLED_MS - 1)
     _keep_company(member, neighbours, SETTLED_MS)
     return member
 
@@ -26,27 +26,15 @@ def _keep_company(member, neighbours, now):
         member.gossip.receive(digest, Packet(sender, now, digest, 0, 1), 10, NOON_S, now)
 
 
-def _events(member, now, until):
-    """(when, event) of all that a member wants from `now` to `until`."""
-    found = []
-    while now <= until:
-        event = member.gossip.next_event(now)
-        if event is None:
-            now = max(member.gossip.deadline(), now + 1)
-        else:
-            found.append((now, event))
-    return found
-
-
 def _floods(member, now, until):
-    return [at for at, event in _events(member, now, until) if isinstance(event, g.Send) and event.flood]
+    return [at for at, event in member.events(now, until) if isinstance(event, g.Send) and event.flood]
 
 
 def _hear(member, raw, packet_id, hop_limit, now, margin_db=14):
     """What comes at once of a flooded record that was heard."""
     packet = Packet("far", packet_id, raw, hop_limit, 3)
     member.gossip.receive(raw, packet, margin_db, NOON_S, now)
-    return [event for _, event in _events(member, now, now)]
+    return [event for _, event in member.events(now, now)]
 
 
 def _refreshed(events):
@@ -106,7 +94,7 @@ def test_a_second_flood_ends_where_digests_have_repaired_the_first():
             for later in (1, 5):
                 member = _member(neighbours)
                 _hear(member, raw, 1, 1, SETTLED_MS)
-                _events(member, SETTLED_MS, SETTLED_MS + later * SETTINGS.imin_ms - 1)
+                member.events(SETTLED_MS, SETTLED_MS + later * SETTINGS.imin_ms - 1)
                 events = _hear(member, raw, 2, 1, SETTLED_MS + later * SETTINGS.imin_ms)
                 if [event for event in events if isinstance(event, g.LeaveOut)]:
                     left_out.append((neighbours, raw == severe, later))

@@ -22,14 +22,11 @@ def _most(limit):
 
 def _sent(member, now, until):
     """(when, Send of a record) that a member wants sent from `now` to `until`."""
-    found = []
-    while now <= until:
-        event = member.gossip.next_event(now)
-        if event is None:
-            now = max(member.gossip.deadline(), now + 1)
-        elif isinstance(event, g.Send) and event.record_id is not None:
-            found.append((now, event))
-    return found
+    return [
+        (at, event)
+        for at, event in member.events(now, until)
+        if isinstance(event, g.Send) and event.record_id is not None
+    ]
 
 
 def test_a_relay_of_something_new_waits_the_longer_the_better_the_copy_was_heard():

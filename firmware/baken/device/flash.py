@@ -83,8 +83,11 @@ class FlashStore:
         """A raw record, or None; one that has become unreadable is among `lost` from now on."""
         if record_id in self._waiting:
             return self._waiting[record_id]
-        raw = self._read_back(record_id)
-        if raw is None and record_id in self._index:
+        found = self._index.get(record_id)
+        if found is None:
+            return None
+        raw = self._read_back(found)
+        if raw is None:
             self._lose(record_id)
         return raw
 
@@ -167,10 +170,7 @@ class FlashStore:
         else:
             self._index.set(record_id, place, raw)
 
-    def _read_back(self, record_id):
-        found = self._index.get(record_id)
-        if found is None:
-            return None
+    def _read_back(self, found):
         try:
             with open(self._log, "rb") as file:
                 return log.read_back(file, *found)
@@ -219,7 +219,7 @@ class FlashStore:
                 raise OSError(28)
             with open(new, "wb") as file:
                 for record_id in self.ids():
-                    raw = self._waiting.get(record_id) or self._read_back(record_id)
+                    raw = self._waiting.get(record_id) or self._read_back(self._index.get(record_id))
                     if raw is None:
                         damaged.append(record_id)
                         continue

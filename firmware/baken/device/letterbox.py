@@ -141,7 +141,7 @@ class Letterbox:
                 self._retry_at = now + _RETRY_MS
                 self._times.pop(own.seq, None)
                 continue
-            is_new = self._replica.get((REPORT, self._settings.number, own.seq, 0)) is None
+            is_new = (REPORT, self._settings.number, own.seq, 0) not in self._replica.letters
             count += 1
             pause = PAUSES_MS[min(count, len(PAUSES_MS) - 1)]
             self._times[own.seq] = (now + pause + self._rand(pause // 4), count)

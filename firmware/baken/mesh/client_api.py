@@ -44,9 +44,8 @@ if TYPE_CHECKING:
     from baken.mesh.node import MeshNode
 
 MAX_PACKETS = const(32)
-MAX_WAITING = const(
-    2048
-)  # bytes of the texts that wait for a client; the node's own display has more of them
+# Bytes of the texts that wait for a client; the node's own display has more of them.
+MAX_WAITING = const(2048)
 MAX_REPLIES = const(24)
 MAX_EVENTS = const(16)
 MAX_ASKED = const(20)

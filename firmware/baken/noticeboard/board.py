@@ -35,7 +35,7 @@ class Board:
 
     def ids(self):
         """Record ids of every part held, by authority and number."""
-        return [record_id for key in sorted(self.notices) for record_id in self._ids_of(key)]
+        return [record_id for key in sorted(self.notices) for record_id in self.notices[key].ids]
 
     def held(self):
         """({authority: numbers held whole}, {key: mask of the parts held} of the others), as in a Digest."""
@@ -177,10 +177,9 @@ class Board:
 
     def retire(self, key):
         """Forget a bulletin and never take it again; the ids of its records."""
-        gone = self._ids_of(key)
-        del self.notices[key]
+        notice = self.notices.pop(key)
         self._remember_retired(key)
-        return gone
+        return notice.ids
 
     def lose(self, record_id):
         """A part cannot be read any more: let it come again."""
@@ -196,7 +195,7 @@ class Board:
         """
         gone = []
         for key in [key for key in self.notices if key[0] == origin]:
-            if not all([is_good(record_id) for record_id in self._ids_of(key)]):
+            if not all([is_good(record_id) for record_id in self.notices[key].ids]):
                 gone += self.retire(key)
         self._retired.pop(origin, None)
         return gone
@@ -210,9 +209,6 @@ class Board:
         return key[1] in self._retired.get(key[0], ())
 
     # --- inside
-
-    def _ids_of(self, key):
-        return [(BULLETIN,) + key + (index,) for index in self.notices[key].held]
 
     def _keep_until(self, meta):
         """When a bulletin may be forgotten: at its expiry; an Update or Cancel not before what it names has

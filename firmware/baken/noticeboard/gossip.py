@@ -303,11 +303,11 @@ class Gossip:
         for record_id in list(self._scheduled):
             if self._scheduled[record_id] <= now:
                 del self._scheduled[record_id]
-                raw = self.replica.get(record_id)
                 if record_id in self._floods_due:
                     self._floods_due.discard(record_id)
                     self.spread(record_id, now)
                     return self._flood(now) if self._flood_at <= now else None
+                raw = self.replica.get(record_id)
                 if raw is not None:
                     self._remember_served(record_id, now)
                     again = self._leisure.repeat(record_id)

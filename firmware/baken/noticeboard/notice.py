@@ -57,13 +57,18 @@ class Notice:
         return [index for index in range(self.meta.parts) if not self.mask >> index & 1]
 
     @property
+    def ids(self):
+        """Record ids of the parts that are here, in order."""
+        return [(BULLETIN,) + self.key + (index,) for index in self.held]
+
+    @property
     def parts(self):
         """{index: raw record} of the parts that are here and can be read."""
         found = {}
-        for index in self.held:
-            raw = self._fetch((BULLETIN,) + self.key + (index,))
+        for record_id in self.ids:
+            raw = self._fetch(record_id)
             if raw is not None:
-                found[index] = raw
+                found[record_id[3]] = raw
         return found
 
     @property
@@ -95,8 +100,8 @@ class Notice:
 
     def accepts(self, raw):
         """True when `raw` can be another part of this bulletin: all but its text agrees."""
-        for index in self.held:
-            held = self._fetch((BULLETIN,) + self.key + (index,))
+        for record_id in self.ids:
+            held = self._fetch(record_id)
             if held is not None:
                 return wire.same_bulletin(held, raw)
         return True

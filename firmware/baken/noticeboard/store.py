@@ -11,7 +11,7 @@ others say again within the hour. `baken_gateway.store` keeps one in SQLite, whe
 itself: what it holds after a cut between two calls of a commit, `Replica` sorts out when it loads.
 
 The replica holds no raw record itself: it fetches from the store. A node's flash gives them back from where
-they lie; what `lost` names turned out unreadable there. Around other stores is a `Shelf`.
+they lie; what `lost` names turned out unreadable there. Other stores hold their records in memory as well.
 """
 
 from baken.compat import const
