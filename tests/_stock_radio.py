@@ -17,7 +17,7 @@ from baken.mesh.client_api import ClientApi, DeviceInfo
 from baken.mesh.config import Channel, MeshConfig, MqttSettings
 from baken.mesh.events import ClientRecord, ClientText, Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard import gossip
+from baken.noticeboard import events, gossip
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
@@ -181,7 +181,7 @@ class BakenEnd:
     def run(self, now: int) -> None:
         """Carry out what gossip wants."""
         while (event := self.gossip.next_event(now)) is not None:
-            if isinstance(event, gossip.Send):
+            if isinstance(event, events.Send):
                 packet_id = self.node.send(
                     PRIVATE_APP,
                     event.payload,
@@ -191,13 +191,13 @@ class BakenEnd:
                     want_ack=event.flood,
                 )
                 self._queued[event.record_id] = packet_id
-            elif isinstance(event, gossip.Refresh):
+            elif isinstance(event, events.Refresh):
                 self.node.relay_again(event.packet, event.hop_limit, event.hop_start, now)
-            elif isinstance(event, gossip.HoldBack):
+            elif isinstance(event, events.HoldBack):
                 self.node.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
-            elif isinstance(event, gossip.Withdraw) and event.record_id in self._queued:
+            elif isinstance(event, events.Withdraw) and event.record_id in self._queued:
                 self.node.cancel(self._queued.pop(event.record_id))
-            elif isinstance(event, gossip.Learned):
+            elif isinstance(event, events.Learned):
                 self.link.offer(event.raw)
 
     def next_bytes(self, now: int) -> bytes:

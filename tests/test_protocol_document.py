@@ -28,11 +28,13 @@ from baken.device.flash import FlashStore, read_log
 from baken.mesh import inbox, nodedb, nodedump
 from baken.noticeboard import (
     board,
+    events,
     gossip,
     keyring,
     letters,
     link,
     lonely,
+    outbox,
     registers,
     replica,
     trickle,
@@ -510,21 +512,21 @@ def test_hop_limit_and_hop_start_are_those_of_the_table():
     assert rows == {"new": ("F", "F"), "flood": ("F-1", "F"), "DIGEST": ("0", "1")}
     source = _gossip(hops)
     source.publish(raw, None, 0)
-    (flood,) = [event for event in _events(source, 0) if isinstance(event, gossip.Send)]
+    (flood,) = [event for event in _events(source, 0) if isinstance(event, events.Send)]
     assert (flood.hop_limit, flood.hop_start, flood.flood) == (hops, hops, True)
     far = _gossip(hops)
     far.receive(raw, _Heard(0, hops), 10, None, 0)
-    (refresh,) = [event for event in _events(far, 0) if isinstance(event, gossip.Refresh)]
+    (refresh,) = [event for event in _events(far, 0) if isinstance(event, events.Refresh)]
     assert (refresh.hop_limit, refresh.hop_start) == (hops - 1, hops)
     served = _gossip(hops)
     served.receive(raw, _Heard(0, 1), 10, None, 0)
-    assert not [event for event in _events(served, 0) if isinstance(event, gossip.Refresh | gossip.Send)]
-    airtime = len(raw) + gossip.FRAME_OVERHEAD  # a millisecond a byte
+    assert not [event for event in _events(served, 0) if isinstance(event, events.Refresh | events.Send)]
+    airtime = len(raw) + outbox.FRAME_OVERHEAD  # a millisecond a byte
     wait = airtime * 10 * (10 + 5) // 25  # of a relay, for a copy 10 dB above the limit
     assert served.deadline() == wait
-    (again,) = [event for event in _events(served, wait) if isinstance(event, gossip.Send)]
+    (again,) = [event for event in _events(served, wait) if isinstance(event, events.Send)]
     assert (again.payload, again.hop_limit, again.hop_start) == (raw, 0, 1)
-    said = [event for event in _events(served, 9600) if isinstance(event, gossip.Send)]
+    said = [event for event in _events(served, 9600) if isinstance(event, events.Send)]
     assert [(event.hop_limit, event.hop_start, event.record_id) for event in said] == [(0, 1, None)]
 
 
@@ -560,11 +562,10 @@ def _serving_wait(margin_db: int, others: int) -> int:
         (raw,) = bulletin.encode_parts(made, _trust().tag, key.sign)
         engine.replica.receive_record(raw, None)
     engine.receive(digest.encode_digest(digest.Digest(0, {}, {})), _Heard(0, 1), margin_db, None, 0)
-    times = sorted(engine._scheduled.values())
-    assert len(times) == min(others + 1, gossip.SERVE_BATCH)
-    assert {engine._airtime(engine.replica.get(record_id)) for record_id in engine._scheduled} == {
-        len(raw) + 24
-    }
+    times = sorted(engine._outbox._scheduled.values())
+    assert len(times) == min(others + 1, outbox.SERVE_BATCH)
+    planned = [engine.replica.get(record_id) for record_id in engine._outbox._scheduled]
+    assert {engine._outbox.airtime(record) for record in planned} == {len(raw) + 24}
     return times[-1]
 
 
@@ -592,7 +593,7 @@ def test_the_pauses_between_servings_double_up_to_imax():
     for now in range(0, 400 * 9600 // 4, step):
         engine.receive(lacking, _Heard(0, 1), 20, None, now)
         for event in _events(engine, now):
-            if isinstance(event, gossip.Send) and event.record_id is not None:
+            if isinstance(event, events.Send) and event.record_id is not None:
                 served.append(now)
     pauses = [later - earlier for earlier, later in zip(served, served[1:], strict=False)]
     wanted = [min(9600 // 4 << n, 307200) for n in range(len(pauses))]
@@ -604,11 +605,11 @@ def test_the_pauses_between_servings_double_up_to_imax():
 def test_numbers_in_the_text_are_those_of_the_code():
     flat = _flat()
     for sentence in (
-        f"plans up to {gossip.SERVE_BATCH} records for it",
+        f"plans up to {outbox.SERVE_BATCH} records for it",
         f"It goes to Imin/{trickle.HURRY} when a heard digest",
         f"if it has heard digests of {lonely.COMPANY} neighbours or more",
         f"Who has heard digests of fewer than {lonely.FEW} neighbours",
-        f"At most {gossip.MAX_SCHEDULED} records are planned",
+        f"At most {outbox.MAX_SCHEDULED} records are planned",
         f"every {link.PERIOD_MS // 1000} s, 0.2 s after",
         f"answered with up to {link.BATCH} records",
         f"{bridge.QUIET_MS} ms after the last message behind the echo",

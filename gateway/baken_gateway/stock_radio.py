@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from meshtastic.protobuf import channel_pb2, config_pb2, mesh_pb2, module_config_pb2, portnums_pb2
 
-from baken.noticeboard import gossip
+from baken.noticeboard import events, gossip
 from baken.noticeboard.replica import Replica
 from baken.wire.channel import effective_name, expand_key
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -137,10 +137,10 @@ class StockRadio:
         self._snr_limit_db = 0.0
         self._airtime_ms: Callable[[int], int] = lambda size: size
         self._kept: list[tuple] = []
-        self._outbox: list[gossip.Send] = []
+        self._outbox: list[events.Send] = []
         self._again: dict[tuple, int] = {}
         self._again_at = 0
-        self._sent: dict[int, gossip.Send] = {}
+        self._sent: dict[int, events.Send] = {}
         self._learned: list[bytes] = []
         self._quiet_until = 0
         self._duty_pause_ms = FIRST_DUTY_PAUSE_MS
@@ -267,7 +267,7 @@ class StockRadio:
             return self._packet(send)
         return None
 
-    def _packet(self, send: gossip.Send) -> mesh_pb2.MeshPacket:
+    def _packet(self, send: events.Send) -> mesh_pb2.MeshPacket:
         packet = mesh_pb2.MeshPacket(to=BROADCAST, channel=self._index, id=1 + self._rand(0xFFFFFFFE))
         packet.hop_limit = min(send.hop_limit, self.channel.hop_limit)
         # With want_ack a radio would take hop limit 0 for its own default.
@@ -291,16 +291,16 @@ class StockRadio:
             event = self._gossip.next_event(now)
             if event is None:
                 break
-            if isinstance(event, gossip.Send):
+            if isinstance(event, events.Send):
                 self._send(event, now)
-            elif isinstance(event, gossip.Refresh):
+            elif isinstance(event, events.Refresh):
                 self._send_on(event.record_id, now)
-            elif isinstance(event, gossip.Withdraw):
+            elif isinstance(event, events.Withdraw):
                 self._again.pop(event.record_id, None)
                 self._outbox = [send for send in self._outbox if send.record_id != event.record_id]
-            elif isinstance(event, gossip.Learned):
+            elif isinstance(event, events.Learned):
                 self._learned.append(event.raw)
-            elif isinstance(event, gossip.Refused):
+            elif isinstance(event, events.Refused):
                 self._count(f"air-{event.cause}")
         for record_id in [known for known, at in self._again.items() if at <= now]:
             if now < self._again_at or len(self._outbox) >= MAX_OUTBOX:
@@ -311,9 +311,9 @@ class StockRadio:
                 self._again_at = now + 3 * self._airtime_ms(_LONGEST_FRAME)
                 self._count("sent-on")
                 hops = self.channel.hop_limit
-                self._outbox.append(gossip.Send(raw, hops, hops, record_id, True))
+                self._outbox.append(events.Send(raw, hops, hops, record_id, True))
 
-    def _send(self, send: gossip.Send, now: int) -> None:
+    def _send(self, send: events.Send, now: int) -> None:
         if send.record_id is None and now < self._quiet_until:
             self._count("held-back")
             return

@@ -4,11 +4,12 @@ due.
 
 from _small_region import NOON_S, TRUST, random_source
 
-from baken.noticeboard import gossip as g
+from baken.noticeboard.events import Refresh, Refused, Send
+from baken.noticeboard.gossip import Gossip, GossipSettings
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
 
-SETTINGS = g.GossipSettings(10000, 320000, 2, 2, 3)
+SETTINGS = GossipSettings(10000, 320000, 2, 2, 3)
 LATENCY_MS = 600
 
 
@@ -29,7 +30,7 @@ class Member:
     def __init__(self, name, rand, now, store=None, settings=SETTINGS):
         self.name = name
         self.replica = Replica(TRUST, store or MemoryStore())
-        self.gossip = g.Gossip(self.replica, settings, airtime_ms, rand, now)
+        self.gossip = Gossip(self.replica, settings, airtime_ms, rand, now)
         self.heard = set()
         self.refused = set()
         self.on = True
@@ -89,17 +90,17 @@ class Net:
             event = member.gossip.next_event(self.now)
             if event is None:
                 return
-            if isinstance(event, g.Send):
+            if isinstance(event, Send):
                 self._ids += 1
                 packet = Packet(name, self._ids, event.payload, event.hop_limit, event.hop_start)
                 member.heard.add((name, self._ids))
                 self._transmit(name, packet)
-            elif isinstance(event, g.Refresh):
+            elif isinstance(event, Refresh):
                 p = event.packet
                 self._transmit(
                     name, Packet(p.sender, p.packet_id, p.payload, event.hop_limit, event.hop_start)
                 )
-            elif isinstance(event, g.Refused):
+            elif isinstance(event, Refused):
                 member.refused.add((event.packet.sender, event.packet.packet_id))
 
     def _transmit(self, name, packet):

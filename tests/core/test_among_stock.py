@@ -3,12 +3,13 @@
 from _flood import SETTINGS, Member, Packet, airtime_ms
 from _small_region import NOON_S, bulletin_parts, random_source, status_record
 
-from baken.noticeboard import gossip as g
+from baken.noticeboard.events import HoldBack, LeaveOut, Refresh, Send
 from baken.noticeboard.lonely import COMPANY, FEW
+from baken.noticeboard.outbox import FRAME_OVERHEAD, MAX_AGAIN
 from baken.wire import digest as wire
 
 RAW = bulletin_parts(1)[0]
-AIRTIME = airtime_ms(len(RAW) + g.FRAME_OVERHEAD)
+AIRTIME = airtime_ms(len(RAW) + FRAME_OVERHEAD)
 SETTLED_MS = 4 * SETTINGS.imax_ms
 
 
@@ -27,7 +28,7 @@ def _keep_company(member, neighbours, now):
 
 
 def _floods(member, now, until):
-    return [at for at, event in member.events(now, until) if isinstance(event, g.Send) and event.flood]
+    return [at for at, event in member.events(now, until) if isinstance(event, Send) and event.flood]
 
 
 def _hear(member, raw, packet_id, hop_limit, now, margin_db=14):
@@ -38,14 +39,14 @@ def _hear(member, raw, packet_id, hop_limit, now, margin_db=14):
 
 
 def _refreshed(events):
-    return [(event.hop_limit, event.hop_start) for event in events if isinstance(event, g.Refresh)]
+    return [(event.hop_limit, event.hop_start) for event in events if isinstance(event, Refresh)]
 
 
 def test_a_new_bulletin_goes_on_with_fresh_hops_and_hardly_waits():
     for neighbours in (FEW - 1, FEW):
         member = _member(neighbours)
         events = _hear(member, RAW, 1, 1, SETTLED_MS)
-        (held,) = [event for event in events if isinstance(event, g.HoldBack)]
+        (held,) = [event for event in events if isinstance(event, HoldBack)]
         if neighbours < FEW:
             assert _refreshed(events) == [(2, 3)]  # below its start, or stock nodes take it for a repeat
             assert held.until - SETTLED_MS <= AIRTIME // 4
@@ -72,10 +73,10 @@ def test_a_status_is_not_flooded_twice():
 
 def test_second_floods_that_wait_are_bounded():
     member = _member(0)
-    for seq in range(1, g.MAX_AGAIN + 4):
+    for seq in range(1, MAX_AGAIN + 4):
         member.gossip.publish(bulletin_parts(seq)[0], NOON_S, SETTLED_MS)
     floods = _floods(member, SETTLED_MS, SETTLED_MS + 2 * SETTINGS.imax_ms)
-    assert len(floods) == g.MAX_AGAIN + 3 + g.MAX_AGAIN
+    assert len(floods) == MAX_AGAIN + 3 + MAX_AGAIN
 
 
 def test_a_second_flood_is_carried_on_by_those_among_stock_nodes():
@@ -96,7 +97,7 @@ def test_a_second_flood_ends_where_digests_have_repaired_the_first():
                 _hear(member, raw, 1, 1, SETTLED_MS)
                 member.events(SETTLED_MS, SETTLED_MS + later * SETTINGS.imin_ms - 1)
                 events = _hear(member, raw, 2, 1, SETTLED_MS + later * SETTINGS.imin_ms)
-                if [event for event in events if isinstance(event, g.LeaveOut)]:
+                if [event for event in events if isinstance(event, LeaveOut)]:
                     left_out.append((neighbours, raw == severe, later))
     assert left_out == [(COMPANY, False, 5)]
 

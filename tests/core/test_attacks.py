@@ -21,7 +21,7 @@ from _small_region import (
 
 from baken.crypto.signing import AuthorityKey
 from baken.noticeboard.board import MAX_BULLETINS, MAX_OF_AUTHORITY, MAX_PARTS_OF_AUTHORITY
-from baken.noticeboard.gossip import FRAME_OVERHEAD
+from baken.noticeboard.outbox import FRAME_OVERHEAD
 from baken.noticeboard.replica import NEW, REFUSED
 from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, content

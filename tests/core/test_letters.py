@@ -26,7 +26,7 @@ from _small_region import (
 
 from baken.crypto import ed25519
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.noticeboard import gossip
+from baken.noticeboard.events import Send
 from baken.noticeboard.keyring import MAX_AMENDMENTS
 from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS, MAX_REPORTS_OF_POINT, Letters
 from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
@@ -411,14 +411,10 @@ def test_who_repeats_an_answered_report_gets_the_answer_in_a_flood():
     answered = answer_record(1, 1, 1)
     events_of(member, answered, 2, (0, 3), 20)
     assert "Refused" in kinds_of(events_of(member, raw, 3, (2, 3), MINUTE))
-    (flood,) = [
-        one for one in next_events(member, MINUTE + 5000) if one.__class__ is gossip.Send and one.record_id
-    ]
+    (flood,) = [one for one in next_events(member, MINUTE + 5000) if one.__class__ is Send and one.record_id]
     assert (flood.payload, flood.flood, flood.is_life_saving) == (answered, True, True)
     events_of(member, raw, 4, (2, 3), MINUTE + 5000)
-    assert not [
-        one for one in next_events(member, MINUTE + 7000) if one.__class__ is gossip.Send and one.record_id
-    ]
+    assert not [one for one in next_events(member, MINUTE + 7000) if one.__class__ is Send and one.record_id]
 
 
 def test_an_answer_that_a_neighbour_served_is_flooded_on_and_only_a_flood_makes_that_needless():
@@ -427,5 +423,5 @@ def test_an_answer_that_a_neighbour_served_is_flooded_on_and_only_a_flood_makes_
         raw = answer_record(1, 1, 1)
         assert kinds_of(events_of(member, raw, 1, (0, 1), 10)) == ["Learned"]
         events_of(member, raw, 2, again, 20)
-        sent = [one for one in next_events(member, 5000) if one.__class__ is gossip.Send and one.record_id]
+        sent = [one for one in next_events(member, 5000) if one.__class__ is Send and one.record_id]
         assert len(sent) == floods and all([one.flood for one in sent])

@@ -3,7 +3,7 @@
 from _flood import SETTINGS, Member, Packet
 from _small_region import NOON_S, bulletin_parts, random_source
 
-from baken.noticeboard import gossip as g
+from baken.noticeboard.events import Send
 from baken.noticeboard.lonely import FEW, MAX_LONELY, TRIES, Lonely
 from baken.wire import digest as wire
 
@@ -17,7 +17,7 @@ def _said(member, now):
         at = member.gossip.deadline()
         event = member.gossip.next_event(at)
         while event is not None:
-            if isinstance(event, g.Send):
+            if isinstance(event, Send):
                 found.append((at, event))
             event = member.gossip.next_event(at)
     return found

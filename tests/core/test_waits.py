@@ -3,13 +3,15 @@
 from _flood import SETTINGS, Member, Packet, airtime_ms
 from _small_region import NOON_S, bulletin_parts, random_source, status_record
 
-from baken.noticeboard import gossip as g
+from baken.noticeboard.events import HoldBack, LeaveOut, Refresh, Send
+from baken.noticeboard.gossip import GossipSettings
 from baken.noticeboard.lonely import COMPANY
+from baken.noticeboard.outbox import FRAME_OVERHEAD
 from baken.noticeboard.waits import relay_wait, serve_wait, thanks_wait
 from baken.wire import digest as wire
 
 RAW = bulletin_parts(1)[0]
-AIRTIME = airtime_ms(len(RAW) + g.FRAME_OVERHEAD)
+AIRTIME = airtime_ms(len(RAW) + FRAME_OVERHEAD)
 
 
 def _least(_limit):
@@ -25,7 +27,7 @@ def _sent(member, now, until):
     return [
         (at, event)
         for at, event in member.events(now, until)
-        if isinstance(event, g.Send) and event.record_id is not None
+        if isinstance(event, Send) and event.record_id is not None
     ]
 
 
@@ -41,7 +43,7 @@ def test_a_relay_of_something_new_waits_the_longer_the_better_the_copy_was_heard
         while event is not None:
             events.append(event)
             event = member.gossip.next_event(0)
-        (held,) = [event for event in events if isinstance(event, g.HoldBack)]
+        (held,) = [event for event in events if isinstance(event, HoldBack)]
         waits.append(held.until)
     assert waits == sorted(set(waits))
     assert waits[-1] <= 13 * AIRTIME
@@ -49,13 +51,13 @@ def test_a_relay_of_something_new_waits_the_longer_the_better_the_copy_was_heard
 
 def test_bridges_and_what_was_served_are_not_held_back():
     raw = bulletin_parts(1)[0]
-    bridge = g.GossipSettings(10000, 320000, 0, 2, 3)
+    bridge = GossipSettings(10000, 320000, 0, 2, 3)
     for settings, hops, start in ((bridge, 2, 3), (SETTINGS, 0, 1)):
         member = Member("00", random_source(1), 0, settings=settings)
         member.gossip.receive(raw, Packet("far", 1, raw, hops, start), 10, NOON_S, 0)
         event = member.gossip.next_event(0)
         while event is not None:
-            assert not isinstance(event, g.HoldBack)
+            assert not isinstance(event, HoldBack)
             event = member.gossip.next_event(0)
 
 
@@ -81,7 +83,7 @@ def _events(member, now):
 def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_lacks_it():
     severe = bulletin_parts(2, severity=b"Severe")[0]
     state = status_record(1, 1)
-    bridge = g.GossipSettings(10000, 320000, 0, 2, 3)
+    bridge = GossipSettings(10000, 320000, 0, 2, 3)
     left_out = []
     for neighbours in (COMPANY - 1, COMPANY):
         for settings in (SETTINGS, bridge):
@@ -94,12 +96,12 @@ def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_la
                     packet = Packet("near", 2, raw, 0, 3)
                     member.gossip.receive(raw, packet, margin_db, NOON_S, 1)
                     events = _events(member, 1)
-                    relayed = [event for event in events if isinstance(event, g.Refresh)]
-                    silent = [event for event in events if isinstance(event, g.LeaveOut)]
+                    relayed = [event for event in events if isinstance(event, Refresh)]
+                    silent = [event for event in events if isinstance(event, LeaveOut)]
                     assert len(relayed) + len(silent) == 1
                     if silent:
                         assert silent[0].packet is packet
-                        assert not [event for event in events if isinstance(event, g.HoldBack)]
+                        assert not [event for event in events if isinstance(event, HoldBack)]
                         left_out.append((neighbours, settings.k, raw != RAW, margin_db))
     assert left_out == [(COMPANY, SETTINGS.k, False, 24)]
 
@@ -111,7 +113,7 @@ def test_company_of_long_ago_counts_no_more():
         member.gossip.receive(digest, Packet(sender, 1, digest, 0, 1), 10, NOON_S, 0)
     now = 3 * SETTINGS.imax_ms + 1
     member.gossip.receive(RAW, Packet("near", 2, RAW, 2, 3), 30, NOON_S, now)
-    assert [event for event in _events(member, now) if isinstance(event, g.HoldBack)]
+    assert [event for event in _events(member, now) if isinstance(event, HoldBack)]
 
 
 def test_the_best_link_serves_first_whatever_chance_says():
@@ -147,7 +149,7 @@ def test_thanks_for_a_record_silence_who_hears_the_asker_badly():
             _sent(member, 0, 3000)
         now = 3000
         digest = wire.encode_digest(wire.Digest(0, {}, {}))
-        assert asker.gossip.deadline() <= now and isinstance(asker.gossip.next_event(now), g.Send)
+        assert asker.gossip.deadline() <= now and isinstance(asker.gossip.next_event(now), Send)
         near.gossip.receive(digest, Packet("asker", 1, digest, 0, 1), 20, NOON_S, now)
         far.gossip.receive(digest, Packet("asker", 1, digest, 0, 1), 0, NOON_S, now)
         ((served_at, _),) = _sent(near, now, now + 4 * AIRTIME)

@@ -12,7 +12,7 @@ from _region import NOON_S, bulletin_parts, make_region, status_record
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard import gossip
+from baken.noticeboard import events, gossip
 from baken.noticeboard.replica import NEW, Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire import modem
@@ -205,11 +205,11 @@ class Foreigner:
             elif isinstance(event, Received) and event.portnum == PRIVATE_APP:
                 self.gossip.receive(event.payload, event, 20, self.scene.unix_s, now)
             done = self.gossip.next_event(now)
-            if isinstance(done, gossip.Send):
+            if isinstance(done, events.Send):
                 self.mesh.send(
                     PRIVATE_APP, done.payload, now, hop_limit=done.hop_limit, hop_start=done.hop_start
                 )
-            elif isinstance(done, gossip.Refused):
+            elif isinstance(done, events.Refused):
                 self.refused.append(done.cause)
             if event is None and done is None:
                 return

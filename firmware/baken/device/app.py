@@ -36,7 +36,8 @@ from baken.mesh.events import (
 )
 from baken.mesh.node import MeshNode
 from baken.mesh.preferences import Preferences, unload_rules
-from baken.noticeboard import gossip
+from baken.noticeboard.events import Learned, Refused
+from baken.noticeboard.gossip import Gossip
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.replica import Replica
 from baken.wire.errors import RemoteProtocolError
@@ -76,7 +77,7 @@ class Node:
         self._node_file = NodeFile(board.FLASH, self._mesh.nodes)
         self._node_file.load(now, self._timekeeper.unix_s())
         self._duty = DutyKeeper(self._mesh.budget, self._store, now)
-        self._gossip = gossip.Gossip(
+        self._gossip = Gossip(
             self._replica, gossip_settings(self._mesh.config), self._mesh.modem.airtime_ms, self._rand, now
         )
         self._gossip.belong_to(self._settings.number)
@@ -225,9 +226,9 @@ class Node:
 
     def _run_gossip(self, now):
         event = self._carrier.next_event(now)
-        if isinstance(event, gossip.Refused):
+        if isinstance(event, Refused):
             self._log("refused " + event.cause)
-        elif isinstance(event, gossip.Learned):
+        elif isinstance(event, Learned):
             self._learn(event, now)
         return event is not None
 

@@ -3,7 +3,8 @@ the mesh received on the region's channel goes to gossip.
 """
 
 from baken.compat import const
-from baken.noticeboard import gossip
+from baken.noticeboard import events
+from baken.noticeboard.gossip import settings_for
 from baken.wire import answer
 from baken.wire.channel import expand_key
 from baken.wire.errors import ProtocolError
@@ -51,26 +52,26 @@ class Carrier:
             self.mesh.drop_relay(event.sender, event.packet_id)
             return False
         self.heard_via = event.relay_node
-        self.is_live = event.hop_start > gossip.SERVE_HOP_START
+        self.is_live = event.hop_start > events.SERVE_HOP_START
         self.gossip.receive(event.payload, event, event.snr_db - self._snr_limit_db, unix_s, now)
         return True
 
     def next_event(self, now):
         """Do the next thing that gossip wants and give it; the owner sees to Learned and Refused."""
         event = self.gossip.next_event(now)
-        if isinstance(event, gossip.Send):
+        if isinstance(event, events.Send):
             self._send(event, now)
-        elif isinstance(event, gossip.Refresh):
+        elif isinstance(event, events.Refresh):
             self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
-        elif isinstance(event, gossip.HoldBack):
+        elif isinstance(event, events.HoldBack):
             self.mesh.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
-        elif isinstance(event, gossip.Withdraw):
+        elif isinstance(event, events.Withdraw):
             self._withdraw(event.record_id)
-        elif isinstance(event, gossip.Learned):
+        elif isinstance(event, events.Learned):
             self._learn(event)
-        elif isinstance(event, gossip.Repeated):
+        elif isinstance(event, events.Repeated):
             self._insist(event.record_id, event.packet)
-        elif isinstance(event, (gossip.Refused, gossip.LeaveOut)):
+        elif isinstance(event, (events.Refused, events.LeaveOut)):
             self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
         return event
 
@@ -134,7 +135,7 @@ class Carrier:
 def gossip_settings(config):
     """How often a node with this MeshConfig speaks of what it holds."""
     is_bridge = config.role in (ROLE_ROUTER, ROLE_ROUTER_LATE)
-    return gossip.settings_for(config.modem().airtime_ms, max(1, config.hop_limit), is_bridge)
+    return settings_for(config.modem().airtime_ms, max(1, config.hop_limit), is_bridge)
 
 
 def _find_channel(channels, wanted):

@@ -12,7 +12,8 @@ from baken.device.carrier import Carrier, gossip_settings
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard.gossip import Gossip, Learned
+from baken.noticeboard.events import Learned
+from baken.noticeboard.gossip import Gossip
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire.messages import PRIORITY_ALERT, PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER

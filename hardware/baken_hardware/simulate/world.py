@@ -16,7 +16,8 @@ from typing import Any
 
 from baken.crypto.signing import AuthorityKey
 from baken.mesh import secrets
-from baken.noticeboard.gossip import SERVE_HOP_START, serves
+from baken.noticeboard.events import SERVE_HOP_START
+from baken.noticeboard.gossip import serves
 from baken.wire import bulletin, packet
 from baken.wire.channel import expand_key
 from baken.wire.messages import PRIVATE_APP

@@ -20,7 +20,8 @@ from baken.device.timekeeper import Timekeeper
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard import gossip
+from baken.noticeboard.events import Learned
+from baken.noticeboard.gossip import Gossip
 from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire import report, sealed
@@ -116,7 +117,7 @@ class _Station:
         self.mesh: Any = MeshNode(config, line.rand)
         store = MemoryStore()
         self.replica = Replica(trust, store)
-        board = gossip.Gossip(
+        board = Gossip(
             self.replica, gossip_settings(config), self.mesh.modem.airtime_ms, line.rand, line.now_ms
         )
         self._carrier = Carrier(self.mesh, board, _CHANNEL, {})
@@ -153,7 +154,7 @@ class _Station:
                     self._carrier.receive(event, self._line.unix_s, now)
             while (event := self._carrier.next_event(now)) is not None:
                 busy = True
-                if isinstance(event, gossip.Learned):
+                if isinstance(event, Learned):
                     learned.append(event)
         return frames, learned
 

@@ -16,7 +16,7 @@ from baken.device.timekeeper import Timekeeper
 from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
-from baken.noticeboard import gossip
+from baken.noticeboard import events, gossip
 from baken.noticeboard.replica import NEW, Replica
 from baken.noticeboard.store import MemoryStore
 from baken.wire.messages import PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER
@@ -127,23 +127,23 @@ class Station:
             if event.portnum == PRIVATE_APP:
                 margin_db = event.snr_db - self.snr_limit_db
                 self.gossip.receive(event.payload, event, margin_db, self.fleet.unix_s(), now)
-        elif isinstance(event, gossip.Send):
+        elif isinstance(event, events.Send):
             hops = {"hop_limit": event.hop_limit, "hop_start": event.hop_start}
             packet_id = self.mesh.send(PRIVATE_APP, event.payload, now, want_ack=event.flood, **hops)
             self.fleet.name(self, packet_id, event.payload)
             if event.record_id is not None:
                 self.queued[event.record_id] = packet_id
-        elif isinstance(event, gossip.Refresh):
+        elif isinstance(event, events.Refresh):
             self.mesh.relay_again(event.packet, event.hop_limit, event.hop_start, now)
-        elif isinstance(event, gossip.HoldBack):
+        elif isinstance(event, events.HoldBack):
             self.mesh.hold_relay(event.packet.sender, event.packet.packet_id, event.until, now)
-        elif isinstance(event, gossip.Withdraw):
+        elif isinstance(event, events.Withdraw):
             packet_id = self.queued.pop(event.record_id, None)
             if packet_id is not None:
                 self.mesh.cancel(packet_id)
-        elif isinstance(event, gossip.Refused):
+        elif isinstance(event, events.Refused):
             self.mesh.drop_relay(event.packet.sender, event.packet.packet_id)
-        elif isinstance(event, gossip.Learned):
+        elif isinstance(event, events.Learned):
             self.learned[event.record_id] = now
             kind, origin, seq, _ = event.record_id
             if kind == BULLETIN and not self.is_relay:
