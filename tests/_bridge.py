@@ -4,8 +4,8 @@ import json
 
 from _region import NOON_S
 
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.bridge import MqttReplica, Publish
 
 PREFIX = "baken/v1/merenland/"

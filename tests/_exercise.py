@@ -8,7 +8,7 @@ from typing import Any
 
 from _region import make_region
 
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import status as status_wire
 from baken.wire.bulletin import encode_parts
 from baken_console.desk import Desk

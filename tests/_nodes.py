@@ -21,8 +21,9 @@ from _region import NOON_S, POINTS, make_region
 from baken.crypto import signing
 from baken.device.flash import FlashStore, read_log
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
+from baken.noticeboard.receipts import receipts_of
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import messages, packet, protobuf, pulse, status
 from baken.wire.channel import channel_hash, crypt, expand_key
 from baken.wire.errors import RemoteProtocolError
@@ -284,7 +285,7 @@ class Stage:
 
     def told(self, code: str, bulletin: tuple[int, int]) -> tuple[bool, bool]:
         """Whether the point has told, in a STATUS or a pulse, that a bulletin was received and read there."""
-        found = self.overheard(code).receipts(bulletin).get(self.region.point(code).number)
+        found = receipts_of(self.overheard(code), bulletin).get(self.region.point(code).number)
         return (found.received, found.read) if found else (False, False)
 
     def signs_of_life(self, code: str) -> int:

@@ -21,8 +21,8 @@ from baken.mesh.config import MeshConfig
 from baken.mesh.events import ClientRecord
 from baken.mesh.node import MeshNode
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.region import Region
 
 

@@ -19,8 +19,8 @@ from baken.mesh.events import ClientRecord, ClientText, Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import events, gossip
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import messages, modem, protobuf
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.stream import Deframer, frame

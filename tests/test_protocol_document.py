@@ -40,8 +40,8 @@ from baken.noticeboard import (
     trickle,
     waits,
 )
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import (
     amendment,
     answer,

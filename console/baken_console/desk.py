@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baken.noticeboard.notice import Notice
+from baken.noticeboard.receipts import is_for
 from baken.noticeboard.replica import REFUSED, Replica
 from baken.wire.bulletin import decode_part, encode_parts
 from baken.wire.errors import ProtocolError
@@ -125,7 +126,7 @@ class Desk:
         for status in self.replica.statuses.values():
             self._absorb_status(status, entries)
             as_of_s = self.replica.pulses.as_of_s(status.origin) or status.time_s
-            keys = [key for key in sent if self.replica.is_for(status.origin, key)]
+            keys = [key for key in sent if is_for(self.replica, status.origin, key)]
             news += self.receipts.learn(status, keys, max(status.time_s, as_of_s), sent)
         self.ledger.keep(news)
         for new in news:

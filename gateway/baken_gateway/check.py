@@ -9,8 +9,8 @@ import time
 from meshtastic.protobuf import config_pb2, mesh_pb2
 
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.clock import SystemClock
 from baken_gateway.radio_link import RadioTask
 from baken_gateway.region import Region

@@ -15,6 +15,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from baken.noticeboard.notice import Notice
+from baken.noticeboard.receipts import is_for, receipts_of
 from baken.noticeboard.replica import Replica
 from baken.wire.status import BATTERY_UNKNOWN, WINDOW, Seen, Status
 from baken_gateway.region import Region
@@ -100,7 +101,7 @@ def status_view(region: Region, replica: Replica, status: Status) -> dict:
             f"{seen.authority}/{seq}"
             for seen in status.seen
             for seq in _numbers(seen, seen.read)
-            if replica.is_for(status.origin, (seen.authority, seq))
+            if is_for(replica, status.origin, (seen.authority, seq))
         ],
     }
 
@@ -122,7 +123,7 @@ def decode(payload: bytes | None) -> dict:
 def _receipts(region: Region, replica: Replica, key: tuple[int, int]) -> tuple[set[str], set[str]]:
     received: set[str] = set()
     read: set[str] = set()
-    for number, receipt in replica.receipts(key).items():
+    for number, receipt in receipts_of(replica, key).items():
         point = region.point_by_number(number)
         if point is None:
             continue

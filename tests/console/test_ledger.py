@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from _exercise import ALARM, T0, Exercise
 
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken_console.desk import Desk, DeskError
 from baken_console.ledger import MAX_LEAP, Entry, Ledger, LedgerError, known_numbers
 from baken_gateway.store import SqliteStore

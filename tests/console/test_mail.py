@@ -8,7 +8,7 @@ from _exercise import T0, Exercise
 from _region import report_record
 
 from baken.crypto.ed25519 import montgomery_public
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import amendment, answer, sealed
 from baken.wire.amendment import Amendment
 from baken_console.desk import Desk

@@ -11,8 +11,8 @@ from _console import LARGE, SMALL, Room, flat, play, screen_text
 from _exercise import HOUR, T0, Exercise
 from textual.widgets import Input
 
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire.packet import BROADCAST
 from baken_console import chat
 from baken_console.chatbox import Chatbox, ChatError

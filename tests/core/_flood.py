@@ -6,8 +6,8 @@ from _small_region import NOON_S, TRUST, random_source
 
 from baken.noticeboard.events import Refresh, Refused, Send
 from baken.noticeboard.gossip import Gossip, GossipSettings
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 
 SETTINGS = GossipSettings(10000, 320000, 2, 2, 3)
 LATENCY_MS = 600

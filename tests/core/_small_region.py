@@ -3,7 +3,7 @@ runtimes.
 """
 
 from baken.crypto.signing import AuthorityKey, PointKey
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import amendment, bulletin, heartbeat, status
 from baken.wire.trust import Authority, Point, TrustList
 

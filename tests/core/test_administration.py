@@ -10,7 +10,7 @@ from baken.mesh import preferences
 from baken.mesh.config import Channel, MeshConfig, Place
 from baken.mesh.events import Configured, Reboot, SetTime, Shutdown
 from baken.mesh.preferences import Preferences
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import protobuf
 from baken.wire.messages import (
     ERROR_BAD_REQUEST,

@@ -5,7 +5,7 @@ from _vectors import cause_of
 
 from baken.device.duty import DutyKeeper
 from baken.mesh.airtime import DUMP_SIZE, SAVE_STEP_MS, ChannelUtilisation, DutyBudget
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, PRIORITY_ALERT, PRIVATE_APP, ROLE_CLIENT_HIDDEN
 

@@ -21,9 +21,9 @@ from _small_region import (
 
 from baken.crypto.signing import AuthorityKey
 from baken.noticeboard.board import MAX_BULLETINS, MAX_OF_AUTHORITY, MAX_PARTS_OF_AUTHORITY
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.outbox import FRAME_OVERHEAD
 from baken.noticeboard.replica import NEW, REFUSED
-from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, content
 from baken.wire import digest as wire
 from baken.wire.records import (

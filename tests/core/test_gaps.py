@@ -3,8 +3,8 @@
 from _small_region import NOON_S, REGION_KEY, TOWN_KEY, TRUST, bulletin_parts
 
 from baken.noticeboard.gaps import Gaps
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import heartbeat
 
 

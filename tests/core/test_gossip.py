@@ -15,8 +15,8 @@ from _small_region import (
 
 from baken.noticeboard.gossip import GossipSettings, serves
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
 from baken.wire.records import BULLETIN, STATUS

@@ -6,8 +6,8 @@ from baken.crypto import ed25519
 from baken.device.letterbox import PAUSES_MS, Letterbox
 from baken.device.timekeeper import Timekeeper
 from baken.noticeboard.letters import MAX_REPORTS_OF_POINT
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, answer, report, sealed
 from baken.wire.amendment import Amendment
 from baken.wire.records import ANSWER, REPORT, decode_header

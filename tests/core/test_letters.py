@@ -29,9 +29,9 @@ from baken.crypto.signing import AuthorityKey, PointKey
 from baken.noticeboard.events import Send
 from baken.noticeboard.keyring import MAX_AMENDMENTS
 from baken.noticeboard.letters import MAX_ANSWERS, MAX_REPORTS, MAX_REPORTS_OF_POINT, Letters
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.registers import MAX_CARRIED_OF_ORIGIN
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import amendment, answer, records, report, sealed, status
 from baken.wire.digest import decode_tally, encode_tally
 from baken.wire.records import ANSWER, HEARTBEAT, REPORT, STATUS

@@ -8,8 +8,8 @@ from baken.device.localtime import CLOCK_GOOD
 from baken.device.menus import REPORT_KINDS
 from baken.device.panel import MENU_MS, THANKS_MS, TURN_MS, Panel
 from baken.device.views import FOR_US, OLD
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import status
 
 

@@ -4,8 +4,9 @@ from _small_region import NOON_S, POINT_KEYS, TRUST, bulletin_parts, cause_of, r
 
 from baken.noticeboard import pulses
 from baken.noticeboard.link import PULSES_MS, LinkSession
+from baken.noticeboard.memory import MemoryStore
+from baken.noticeboard.receipts import receipts_of
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import pulse, status
 from baken.wire.records import MAX_PAYLOAD, PULSES, STATUS, message_kind
 
@@ -119,16 +120,16 @@ def test_a_new_status_begins_anew_and_the_old_chain_counts_no_more():
 def test_which_points_have_received_and_read_a_bulletin_and_as_of_when():
     held = replica(told(2, 1), told(3, 1))
     held.pulses.receive(beat(2, 1, (pulse.ALIVE, 4), (pulse.RECEIVED, 2), (pulse.READ, 1)))
-    found = held.receipts((1, 4))
+    found = receipts_of(held, (1, 4))
     assert (found[2].received, found[2].read, found[2].as_of_s) == (True, True, NOON_S + 3600)
     assert (found[3].received, found[3].read, found[3].as_of_s) == (False, False, NOON_S)
-    assert [held.receipts((1, 5))[2].read, held.receipts((1, 1))[3].read] == [False, True]
+    assert [receipts_of(held, (1, 5))[2].read, receipts_of(held, (1, 1))[3].read] == [False, True]
 
 
 def test_what_is_meant_for_another_place_is_not_told_as_read():
     held = replica(told(2, 1), *bulletin_parts(4, areas=(0,)))  # point 2 lies in area 1
     held.pulses.receive(beat(2, 1, (pulse.RECEIVED, 1), (pulse.READ, 1)))
-    assert held.receipts((1, 4))[2].received and not held.receipts((1, 4))[2].read
+    assert receipts_of(held, (1, 4))[2].received and not receipts_of(held, (1, 4))[2].read
 
 
 def test_a_message_is_what_it_says_and_garbage_is_refused():

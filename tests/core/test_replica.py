@@ -16,8 +16,10 @@ from _small_region import (
 
 from baken.noticeboard import notice as notices
 from baken.noticeboard.gossip import Gossip, settings_for
+from baken.noticeboard.memory import MemoryStore
+from baken.noticeboard.receipts import receipts_of
 from baken.noticeboard.replica import KNOWN, NEW, REFUSED, Replica
-from baken.noticeboard.store import MemoryStore, next_number, raise_number
+from baken.noticeboard.store import next_number, raise_number
 from baken.wire.digest import Digest, encode_digest
 from baken.wire.packet import Packet
 from baken.wire.records import BULLETIN, STATUS
@@ -247,7 +249,7 @@ def test_what_the_store_cannot_give_back_is_left_out_and_comes_again():
     while gossip.deadline() < 100_000:
         gossip.next_event(gossip.deadline())
     assert replica.statuses.get(1) is None and sorted(dict(replica.statuses.items())) == [2]
-    assert 1 not in replica.receipts((1, 1)) and not replica.notices[(1, 2)].text
+    assert 1 not in receipts_of(replica, (1, 1)) and not replica.notices[(1, 2)].text
     replica.expire(NOON_S)
     assert shown(replica, OV) == [(1, 2)] and replica.notices[(1, 2)].missing == [1]
     assert replica.digest().held == {} and sorted(replica.statuses) == [2]

@@ -26,8 +26,8 @@ from baken.device.reporter import (
 )
 from baken.device.timekeeper import Timekeeper
 from baken.noticeboard import pulses
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import pulse, status
 from baken.wire.records import BULLETIN, STATUS
 

@@ -11,8 +11,8 @@ from meshtastic.protobuf import channel_pb2, mesh_pb2, mqtt_pb2
 
 from baken.mesh.config import Channel, MqttSettings
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.meshtastic_mqtt import MAX_DATA, MAX_QUEUE, MqttProxy
 from baken_gateway.proxy_link import ProxyTask
 from baken_gateway.session import READY, NodeSession

@@ -4,6 +4,7 @@ import pytest
 from _bridge import PREFIX, Broker, Party
 from _region import NOON_S, make_region, status_record
 
+from baken.noticeboard.receipts import receipts_of
 from baken.wire import pulse
 from baken.wire.status import Seen
 from baken_gateway.bridge import FIRST_HEAL_MS, Publish
@@ -67,7 +68,7 @@ def test_a_pulse_is_retained_and_tells_a_later_console_until_when_the_status_hol
     broker.connect(console.joined)
     assert broker.settle() == []
     assert as_of_s(console, region) == NOON_S + 3600 and not console.joined.counters
-    receipt = console.replica.receipts((1, 4))[region.point("OV06").number]
+    receipt = receipts_of(console.replica, (1, 4))[region.point("OV06").number]
     assert receipt.received and receipt.read
 
 

@@ -12,8 +12,8 @@ from _region import NOON_S, bulletin_parts, make_region, status_record
 from _serial_node import NodeEnd, SerialNode
 
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.radio_link import RadioTask
 from baken_gateway.session import CLOSED, READY, NodeSession
 

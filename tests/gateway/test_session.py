@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from meshtastic.protobuf import mesh_pb2
 
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire.stream import frame
 from baken_gateway.session import (
     ANSWER_LIMIT_MS,

@@ -9,8 +9,8 @@ from _stock_radio import Air, BakenEnd, StockEnd, region_channel
 from baken.mesh.config import Channel
 from baken.mesh.events import Transmit
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import packet as air_packet
 from baken.wire.messages import ERROR_DUTY_CYCLE_LIMIT, ERROR_NO_INTERFACE
 from baken.wire.modem import preset_named

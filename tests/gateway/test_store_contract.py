@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baken.device.flash import FlashStore
-from baken.noticeboard.store import MemoryStore, next_number, raise_number
+from baken.noticeboard.memory import MemoryStore
+from baken.noticeboard.store import next_number, raise_number
 from baken.wire.records import BULLETIN, STATUS, decode_header
 from baken_gateway.store import ResilientStore, SqliteStore
 

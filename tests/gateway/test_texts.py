@@ -8,8 +8,8 @@ from _region import NOON_S, make_region
 from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
 from baken.noticeboard.link import LinkSession
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.packet import BROADCAST
 from baken.wire.stream import frame

@@ -4,8 +4,8 @@ import pytest
 from _region import POINTS, bulletin_parts, make_region, point_key, status_record, write_points
 
 from baken.device.flash import read_log
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, REFUSED, Replica
-from baken.noticeboard.store import MemoryStore
 from baken_gateway.region import RegionError, load_key, load_region
 from baken_hardware.bench import cli
 from baken_hardware.bench.amend import add_authority, add_points, revoke, rollover

@@ -20,7 +20,7 @@ from baken.mesh.events import ClientRecord, Configured, Reboot, Received, SetTim
 from baken.mesh.node import MeshNode
 from baken.mesh.nodedb import FAVORITE, IGNORED
 from baken.mesh.preferences import Preferences
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import protobuf, stream
 from baken.wire.messages import POSITION_APP, TELEMETRY_APP, TEXT_MESSAGE_APP, TO_RADIO
 

@@ -14,7 +14,7 @@ from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received
 from baken.mesh.node import MeshNode
 from baken.mesh.preferences import MAX_SIZE, Preferences
-from baken.noticeboard.store import MemoryStore
+from baken.noticeboard.memory import MemoryStore
 from baken.wire import protobuf, stream
 from baken.wire.errors import LocalProtocolError
 from baken.wire.messages import ADMIN_APP, TO_RADIO

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baken.crypto.signing import AuthorityKey, PointKey
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.pulses import BEHIND, PulseBook, PulseRounds
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import pulse, status
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.records import MAX_PAYLOAD, PULSES, VERSION

@@ -13,8 +13,8 @@ from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import events, gossip
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import modem
 from baken.wire.records import BULLETIN, STATUS
 from baken_gateway.region import load_channel_psk

@@ -6,6 +6,7 @@ from pathlib import Path
 from _nodes import MINUTE, READ_MS, SECOND, Cable, Stage, stage
 from _region import bulletin_parts, status_record
 
+from baken.noticeboard.receipts import receipts_of
 from baken.wire.records import BULLETIN, STATUS
 
 
@@ -62,7 +63,7 @@ def test_a_long_press_on_a_bulletin_says_read_within_minutes_and_after_a_restart
             async with Cable(scene, "OV01") as cable:
 
                 def knows() -> bool:
-                    found = cable.replica.receipts((1, 1)).get(number)
+                    found = receipts_of(cable.replica, (1, 1)).get(number)
                     return found is not None and found.read
 
                 assert not knows()

@@ -149,14 +149,12 @@ class Gossip:
         """Send, Refresh, HoldBack, LeaveOut, Withdraw, Refused, Learned, Repeated or None."""
         if self._events:
             return self._events.pop(0)
-        digest = self._repair.digest_due(now)
-        if digest is not None:
-            return _to_neighbours(digest)
-        if self._outbox.is_flood_due(now):
+        said = self._repair.digests_due(now)
+        if not said and self._outbox.is_flood_due(now):
             return self._outbox.next_flood(now)
-        said = self._repair.tally_due(now) or self._leisure.poll(now, self._outbox.airtime)
+        said = said or self._repair.tally_due(now) or self._leisure.poll(now, self._outbox.airtime)
         if said:
-            self._events += [_to_neighbours(payload) for payload in said]
+            self._events += [events.Send(payload, 0, events.SERVE_HOP_START) for payload in said]
             return self._events.pop(0)
         self._repair.look_after_lonely(now)
         return self._next_served(now)
@@ -173,7 +171,8 @@ class Gossip:
                 again = self._leisure.repeat(record_id)
                 if again is not None:
                     self._outbox.schedule(record_id, now + again)
-                return self._outbox.served(record_id, raw)
+                is_life_saving = self._outbox.is_life_saving(record_id)
+                return events.Send(raw, 0, events.SERVE_HOP_START, record_id, False, is_life_saving)
         return None
 
     # --- records
@@ -200,8 +199,10 @@ class Gossip:
         is_letter = record_id[0] in _LETTERS
         if is_letter:
             wait = self._rand(4 * airtime) + airtime
+        elif self._repair.has_asked(now):
+            wait = thanks_wait(airtime, self._rand)
         else:
-            wait = self._pass_on_wait(airtime, margin_db, now)
+            wait = relay_wait(airtime, margin_db, self._rand)
         if record_id[0] == STATUS:
             wait = self._leisure.learn(record_id[1], now)
         else:
@@ -222,12 +223,6 @@ class Gossip:
     def _learn(self, record_id, raw, packet=None):
         is_life_saving = self._outbox.is_life_saving(record_id)
         self._events.append(events.Learned(record_id, bytes(raw), is_life_saving, packet))
-
-    def _pass_on_wait(self, airtime, margin_db, now):
-        """How long what was served here waits to be served on."""
-        if self._repair.has_asked(now):
-            return thanks_wait(airtime, self._rand)
-        return relay_wait(airtime, margin_db, self._rand)
 
     def _is_repaired(self, record_id, now):
         """Whether a bulletin that nobody's life depends on is soon found out to be missing around here."""
@@ -274,10 +269,6 @@ class Gossip:
             if self._outbox.may_serve(record_id, now):
                 airtime = self._outbox.airtime(raw)
                 self._outbox.schedule(record_id, now + airtime + self._rand(4 * airtime), flood=True)
-
-
-def _to_neighbours(payload):
-    return events.Send(payload, 0, events.SERVE_HOP_START)
 
 
 def serves(payload):

@@ -6,7 +6,7 @@ the other, the most urgent first.
 """
 
 from baken.compat import const
-from baken.noticeboard.events import SERVE_HOP_START, Send
+from baken.noticeboard.events import Send
 from baken.noticeboard.waits import serve_wait
 from baken.wire.records import ANSWER, BULLETIN, REPORT, TRUST
 
@@ -130,10 +130,6 @@ class Outbox:
             del self._served[min(self._served, key=lambda old: self._served[old][0])]
         self._served[record_id] = (now, times)
         return times
-
-    def served(self, record_id, raw):
-        """The Send that serves a record."""
-        return Send(raw, 0, SERVE_HOP_START, record_id, False, self.is_life_saving(record_id))
 
     # --- floods
 

@@ -104,18 +104,18 @@ class Repair:
                 due = min(due, at)
         return due
 
-    def digest_due(self, now):
-        """Our DIGEST when it is to be said now, else None."""
+    def digests_due(self, now):
+        """[our DIGEST] when it is to be said now, else []."""
         if self._trickle.deadline() > now:
-            return None
+            return []
         is_lonely = self._lonely.is_lonely(now)
         self._trickle.k = 0 if is_lonely else self._settings.k
         if not self._trickle.poll(now):
-            return None
+            return []
         self._asked_at = now
         digest = self._replica.digest()
         digest.lonely = is_lonely
-        return wire.encode_digest(digest)
+        return [wire.encode_digest(digest)]
 
     def tally_due(self, now):
         """Pages of our TALLY, statuses apart, when they are to be said now, else none."""

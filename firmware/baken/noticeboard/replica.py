@@ -48,19 +48,6 @@ class Outcome(Record):
         self.cause = cause
 
 
-class Receipt(Record):
-    """What a point has told of a bulletin: `received`, `read`, and the unix seconds `as_of_s` at which this
-    last held.
-    """
-
-    __slots__ = ("as_of_s", "read", "received")
-
-    def __init__(self, received, read, as_of_s):
-        self.received = received
-        self.read = read
-        self.as_of_s = as_of_s
-
-
 class Replica:
     """The records of one region as this program knows them.
 
@@ -189,24 +176,6 @@ class Replica:
     def seen(self):
         """Tuple of status.Seen, see `board`."""
         return self._board.seen()
-
-    def receipts(self, key):
-        """{point number: Receipt} of every point that has told about bulletin `key`, see `Receipt`."""
-        out = {}
-        for number, told in self.statuses.items():
-            seen = told.seen_of(key[0])
-            if seen is not None:
-                read = seen.has_read(key[1]) and self.is_for(number, key)
-                out[number] = Receipt(seen.has_received(key[1]), read, self.pulses.as_of_s(number))
-        return out
-
-    def is_for(self, point, key):
-        """Whether bulletin `key` is meant for the place of a point; True when that is not known here. What is
-        not counts as read by a pulse, so that what comes behind it can.
-        """
-        notice = self.notices.get(key)
-        place = self.trust.points.get(point)
-        return notice is None or place is None or notice.meta.applies_to(place.area)
 
     # --- what gossip compares
 

@@ -1,4 +1,4 @@
-"""Where a replica keeps what must survive a restart: the store interface, and one in memory.
+"""Where a replica keeps what must survive a restart: what a store is, and counters in one.
 
 A store keeps two things:
 - records: whole raw records under their id (kind, origin, seq, part);
@@ -12,54 +12,13 @@ itself: what it holds after a cut between two calls of a commit, `Replica` sorts
 
 The replica holds no raw record itself: it fetches from the store. A node's flash gives them back from where
 they lie; what `lost` names turned out unreadable there. Other stores hold their records in memory as well.
+`memory` has one that does nothing else, and the methods of each.
 """
 
 from baken.compat import const
-from baken.wire.records import decode_header
 
 MAX_VALUE = const(4096)
 """Bytes of a value: more would not come back from a node's flash."""
-
-
-class MemoryStore:
-    """A store that forgets everything; for tests and for consoles that only look."""
-
-    lost = ()
-
-    def __init__(self):
-        self._records = {}
-        self._values = {}
-
-    def ids(self):
-        """The id of every record, in no promised order; nothing may be changed meanwhile."""
-        return iter(self._records)
-
-    def fetch(self, record_id):
-        """A raw record, or None."""
-        return self._records.get(record_id)
-
-    def load(self):
-        """All raw records, in no promised order."""
-        return list(self._records.values())
-
-    def put(self, raw):
-        """Keep `raw`; a record of the same id is replaced."""
-        self._records[decode_header(raw).record_id] = bytes(raw)
-
-    def remove(self, record_id):
-        """Forget a record; nothing happens when there is none."""
-        self._records.pop(record_id, None)
-
-    def commit(self):
-        """What was put and removed since the last commit belongs together and shall last."""
-
-    def get(self, name):
-        """The value `name` as bytes, or None."""
-        return self._values.get(name)
-
-    def set(self, name, value):
-        """Keep `value` (bytes) as `name`."""
-        self._values[name] = bytes(value)
 
 
 def next_number(store, name):

@@ -14,8 +14,8 @@ from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard.events import Learned
 from baken.noticeboard.gossip import Gossip
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire.messages import PRIORITY_ALERT, PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER
 from baken.wire.modem import Preset
 from baken.wire.trust import TrustList

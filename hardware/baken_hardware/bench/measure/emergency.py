@@ -22,8 +22,8 @@ from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard.events import Learned
 from baken.noticeboard.gossip import Gossip
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import report, sealed
 from baken.wire.answer import Answer
 from baken.wire.messages import CHANNEL_PRIMARY

@@ -17,8 +17,8 @@ from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import events, gossip
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire.messages import PRIVATE_APP, ROLE_CLIENT, ROLE_ROUTER
 from baken.wire.modem import LONG_FAST, preset, snr_limit_db
 from baken.wire.records import BULLETIN, KIND_NAMES, STATUS, message_kind

@@ -20,8 +20,8 @@ from baken.mesh.config import Channel, MeshConfig
 from baken.mesh.events import Received, Transmit
 from baken.mesh.node import MeshNode
 from baken.noticeboard import gossip
+from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
-from baken.noticeboard.store import MemoryStore
 from baken.wire import bulletin
 from baken.wire.messages import TEXT_MESSAGE_APP
 from baken.wire.trust import Authority, TrustList

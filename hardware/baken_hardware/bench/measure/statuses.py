@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 
+from baken.noticeboard.receipts import receipts_of
 from baken.wire import bulletin
 from baken.wire.status import Status
 from baken_hardware.bench.measure import HIGHER, LOWER, Options, Row, Say
@@ -143,7 +144,7 @@ class _Reads:
 
     def _look(self) -> None:
         for key in {key for _, key in self._waiting}:
-            for number, receipt in self._room.replica.receipts(key).items():
+            for number, receipt in receipts_of(self._room.replica, key).items():
                 if receipt.read and (number, key) in self._waiting:
                     self._delays_ms.append(self._fleet.now - self._waiting.pop((number, key)))
         self._fleet.at(self._fleet.now + _LOOK_MS, self._look)
