@@ -4,6 +4,7 @@ from _small_region import LONG_TEXT, bulletin_parts, cause_of, random_source, si
 
 from baken.noticeboard.notice import Notice
 from baken.wire import bulletin, content, squeeze
+from baken.wire.packing import split_text
 from baken.wire.records import decode_header
 
 _DUTCH = (
@@ -73,7 +74,7 @@ def test_a_bulletin_is_squeezed_only_where_that_is_shorter():
 def test_a_long_squeezed_text_is_cut_in_parts_that_can_each_be_read():
     text = b" ".join([line.encode() for line in _DUTCH[:3]]) * 4
     parts = bulletin_parts(3, text)
-    assert len(parts) < len(content.split_text(text, 150))
+    assert len(parts) < len(split_text(text, 150))
     pieces = [bulletin.decode_part(raw) for raw in parts]
     assert [piece.encoding for piece in pieces] == [b"squeezed"] * len(parts)
     assert b"".join([piece.text for piece in pieces]) == text
@@ -83,7 +84,7 @@ def test_a_long_squeezed_text_is_cut_in_parts_that_can_each_be_read():
 def test_a_text_in_parts_is_never_cut_inside_a_letter_nor_grows():
     for text in (LONG_TEXT, "één ïdee ".encode() * 60, b"zqj" * 300, b"a" * 1200):
         parts = bulletin_parts(4, text)
-        assert len(parts) <= len(content.split_text(text, 150))
+        assert len(parts) <= len(split_text(text, 150))
         pieces = [bulletin.decode_part(raw).text for raw in parts]
         assert b"".join(pieces) == text
         for piece in pieces:

@@ -49,8 +49,8 @@ def test_the_document_tells_the_measured_savings():
 
 @pytest.mark.parametrize("language", sorted(text_rows.OTHER_LANGUAGES))
 def test_another_language_does_not_grow(language: str):
-    from baken.wire import content
+    from baken.wire import packing
 
     text = text_rows.OTHER_LANGUAGES[language].encode()
-    _encoding, pieces = content.pack(text, 150)
+    _encoding, pieces = packing.pack(text, 150)
     assert sum(map(len, pieces)) <= len(text)

@@ -27,9 +27,8 @@ class Repair:
         self._outbox = outbox
         self._lonely = lonely
         self._leisure = leisure
-        self._settings = settings
         self._rand = rand
-        self._trickle = self._timer(now)
+        self.configure(settings, now)
         self._trickle.hurry(now)  # who was off has missed things
         self._asked_at = None  # when our digest was last said
         self._tally_at = None
@@ -38,11 +37,9 @@ class Repair:
     def configure(self, settings, now):
         """Begin anew with other intervals."""
         self._settings = settings
-        self._trickle = self._timer(now)
-
-    def _timer(self, now):
-        by = self._settings
-        return Trickle(by.imin_ms, by.imax_ms, by.k, self._rand, now, by.growth)
+        self._trickle = Trickle(
+            settings.imin_ms, settings.imax_ms, settings.k, self._rand, now, settings.growth
+        )
 
     def learned(self, now):
         """Something is new here: tell of it soon."""

@@ -138,7 +138,9 @@ def pieces_of(bulletin):
     """(encoding, contents): how the text of a whole bulletin is sent, one content a part."""
     if bulletin.encoding != content.UTF8:
         return bulletin.encoding, [bulletin.content]  # a phrase, or a part as it was decoded
-    return content.pack(bulletin.content, text_capacity(bulletin.areas, bulletin.references))
+    from baken.wire.packing import pack  # a node does not write bulletins
+
+    return pack(bulletin.content, text_capacity(bulletin.areas, bulletin.references))
 
 
 def encode_parts(bulletin, tag, sign):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from baken.wire import bulletin, content, squeeze
+from baken.wire import bulletin, packing, squeeze
 from baken_hardware.bench import train_text
 from baken_hardware.virtual import interpreter
 
@@ -77,7 +77,7 @@ def rows(exercise: Path, bits: int = 32) -> list[Row]:
     code, model, heap, time_us = on_micropython(texts, bits)
     learned, kept_out = train_text.split_corpus(train_text.read_corpus())
     growth = max(
-        100 * (sum(map(len, content.pack(text.encode(), 150)[1])) / len(text.encode()) - 1)
+        100 * (sum(map(len, packing.pack(text.encode(), 150)[1])) / len(text.encode()) - 1)
         for text in OTHER_LANGUAGES.values()
     )
     parts = f"micropython {bits} bit"
@@ -110,7 +110,7 @@ def saved(texts: Sequence[bytes], model: squeeze.Model | None = None) -> float:
 def frames(bulletins: Sequence[tuple[bytes, int, int]]) -> int:
     """Radio frames that all bulletins need."""
     return sum(
-        len(content.pack(text, bulletin.text_capacity((0,) * areas, ((1, 1),) * references))[1])
+        len(packing.pack(text, bulletin.text_capacity((0,) * areas, ((1, 1),) * references))[1])
         for text, areas, references in bulletins
     )
 

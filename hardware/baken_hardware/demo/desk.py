@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from baken.wire import content
 from baken.wire.bulletin import text_capacity
+from baken.wire.packing import pack
 from baken_hardware.demo import scenario
 from baken_hardware.demo.scenario import Bulletin
 from baken_hardware.demo.stage import Stage
@@ -79,7 +79,7 @@ class Desk:
     def parts(self, bulletin: Bulletin) -> int:
         """In how many parts the bulletin travels."""
         capacity = text_capacity(bulletin.areas, self._references(bulletin))
-        return len(content.pack(bulletin.text.encode(), capacity)[1])
+        return len(pack(bulletin.text.encode(), capacity)[1])
 
     async def list(self, wait_s: float) -> dict[str, Any]:
         """What the console knows, as `baken-console list --json` tells it."""
