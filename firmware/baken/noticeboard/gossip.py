@@ -11,6 +11,7 @@ again.
 
 from baken.compat import const
 from baken.noticeboard import events
+from baken.noticeboard.bridging import Bridging
 from baken.noticeboard.leisure import Leisure
 from baken.noticeboard.lonely import Lonely
 from baken.noticeboard.outbox import Outbox
@@ -71,6 +72,7 @@ class Gossip:
         self._rand = rand
         self._events = []
         self._lonely = Lonely(settings.imin_ms, settings.imax_ms, rand, now)
+        self._bridging = Bridging(self._lonely, settings.imin_ms)
         self._leisure = Leisure(replica, settings.imin_ms, settings.k == 0, rand, now)
         self._outbox = Outbox(replica, self._lonely, settings, airtime_ms, rand, now, self.counters)
         self._repair = Repair(replica, self._outbox, self._lonely, self._leisure, settings, rand, now)
@@ -86,6 +88,7 @@ class Gossip:
             self.settings = settings
             self._leisure.configure(settings.imin_ms, settings.k == 0)
             self._lonely.configure(settings.imin_ms, settings.imax_ms)
+            self._bridging.configure(settings.imin_ms)
             self._repair.configure(settings, now)
 
     # --- input
@@ -168,6 +171,7 @@ class Gossip:
             raw = self.replica.get(record_id)
             if raw is not None:
                 self._outbox.remember_served(record_id, now)
+                self._bridging.served(record_id, now)
                 again = self._leisure.repeat(record_id)
                 if again is not None:
                     self._outbox.schedule(record_id, now + again)
@@ -213,6 +217,9 @@ class Gossip:
             self._send_far(record_id, packet, now)
         elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
             self._refresh_spent(record_id, packet)
+        elif record_id[0] == BULLETIN and self._bridging.flooded(record_id, now):
+            self._refresh_spent(record_id, packet)
+            self._events.append(events.HoldBack(packet, now + relay_wait(airtime, 0, self._rand)))
         elif adds_little(margin_db) and self._is_repaired(record_id, now):
             self._events.append(events.LeaveOut(packet))
         else:

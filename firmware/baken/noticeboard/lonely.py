@@ -37,13 +37,14 @@ class Lonely:
 
     def is_lonely(self, now):
         """Whether we hear few neighbours ourselves; not before everybody has had time to speak."""
-        return self._began <= now - _HEARD_INTERVALS * self._imax_ms and self._company(now) < FEW
+        return self._began <= now - _HEARD_INTERVALS * self._imax_ms and self.company(now) < FEW
 
     def has_company(self, now):
         """Whether so many neighbours have a noticeboard that what one of them misses is soon found out."""
-        return self._company(now) >= COMPANY
+        return self.company(now) >= COMPANY
 
-    def _company(self, now):
+    def company(self, now):
+        """How many neighbours, up to eight, have spoken lately."""
         oldest = now - _HEARD_INTERVALS * self._imax_ms
         return len([at for at in self._heard.values() if at >= oldest])
 
