@@ -257,7 +257,7 @@ class Desk:
         notice = self._archived.get((part.origin, part.seq))
         if notice is None:
             fetch = self._archived_parts.get
-            notice = self._archived[(part.origin, part.seq)] = Notice(part, fetch, self.region.trust)
+            notice = self._archived[(part.origin, part.seq)] = Notice(raw, fetch, lambda: self.region.trust)
         if notice.accepts(raw):
             self._archived_parts[decode_header(raw).record_id] = raw
             notice.add(part)

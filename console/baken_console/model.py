@@ -254,7 +254,7 @@ def make_board(
     its last sign of life, None: that is its status.
     """
     held = list(notices.values())
-    naming = [notice for notice in held if notice.meta.references]  # no other can change what one is
+    naming = [notice for notice in held if notice.references]  # no other can change what one is
     closed = {number for number, status in statuses.items() if status.state == b"DICHT"}
     rows = [
         _bulletin_row(region, notice, naming, closed, receipts.of(notice.key), is_sent, now_s)
@@ -347,10 +347,7 @@ def _bulletin_row(
         replaced_by=tuple(
             other.key
             for other in naming
-            if other.complete
-            and other.meta.origin == meta.origin
-            and other.meta.msg_type in (b"Update", b"Cancel")
-            and notice.key in other.meta.references
+            if other.complete and (other.is_update or other.is_cancel) and other.names(notice)
         ),
         state=_overall(set(states.values()) or {state_of(notice, naming, None, now_s)}),
         delivery=SENT if is_sent(notice.key) else MADE,

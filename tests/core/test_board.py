@@ -24,10 +24,10 @@ def offer(board, seq, text=b"Blijf thuis.", unix_s=NOON_S, parts=8, **fields):
         part = bulletin.decode_part(raw)
         try:
             board.check_part(part, raw, unix_s)
-            board.make_room(part, unix_s, AREAS)
+            board.make_room(raw, unix_s, AREAS)
         except RemoteProtocolError as error:
             return error.cause
-        board.add(part, raw, unix_s)
+        board.add(part, raw)
     return None
 
 

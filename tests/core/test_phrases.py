@@ -125,7 +125,7 @@ def test_a_bulletin_of_phrases_is_signed_and_shown_in_every_language():
     (raw,) = sign_bulletin(made)
     part = bulletin.decode_part(raw)
     assert part.encoding == content.PHRASE and len(part.content) == 8 and part == made
-    notice = Notice(part, {decode_header(raw).record_id: raw}.get, TRUST)
+    notice = Notice(raw, {decode_header(raw).record_id: raw}.get, lambda: TRUST)
     notice.add(part)
     area = TRUST.areas[0][1].decode()
     assert notice.text.decode().startswith(area + ": kook kraanwater 3 minuten voor u het drinkt.")

@@ -98,7 +98,7 @@ def test_a_signed_part_that_cannot_be_read_says_so_and_raises_nothing():
     # Encoding 1 in the CAP word, and data that has no end within the bound.
     endless = b"\0\0"
     broken = raw[:10] + bytes((raw[10] | 1,)) + raw[11:17] + endless + raw[-64:]
-    notice = Notice(bulletin.decode_part(broken), {decode_header(broken).record_id: broken}.get)
+    notice = Notice(broken, {decode_header(broken).record_id: broken}.get)
     notice.add(notice.meta)
     assert notice.text == content.UNREADABLE
     assert cause_of(content.unpack, b"squeezed", endless) == "squeeze-long"

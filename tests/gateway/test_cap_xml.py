@@ -47,7 +47,7 @@ def region(tmp_path_factory):
 
 def notice_of(region, parts):
     held = {decode_header(raw).record_id: raw for raw in parts}
-    notice = Notice(bulletin.decode_part(parts[0]), held.get, region.trust)
+    notice = Notice(parts[0], held.get, lambda: region.trust)
     for raw in parts:
         notice.add(bulletin.decode_part(raw))
     return notice

@@ -21,6 +21,8 @@ TURN_MS = const(60000)
 THANKS_MS = const(6000)
 MENU_MS = const(60000)  # an open menu closes by itself
 
+_MAX_TEXTS = const(3000)  # bytes of texts kept: of one bulletin, or the pages of a list
+
 _LIST = "list"
 _EMPTY = "empty"
 _TEXTS = "texts"
@@ -72,6 +74,8 @@ class Panel:
         self._announced_until = 0
         self._text_waits = False
         self._now = 0
+        self._texts = {}  # key -> text, of the revision `_texts_of`
+        self._texts_of = None
         self.is_trusted = _always
         self.inbox: "Any" = None  # device.inbox.Inbox of a node that has had text messages
         self.contact_s: "int | None" = None
@@ -106,7 +110,7 @@ class Panel:
         unix_s = self._timekeeper.unix_s()
         if unix_s is not None:
             for notice in self._replica.notices.values():
-                left_s = notice.meta.expires_s - unix_s
+                left_s = notice.expires_s - unix_s
                 if 0 < left_s * 1000 < due - now:
                     due = now + left_s * 1000
         return due
@@ -307,7 +311,7 @@ class Panel:
         return views.NoticeView(
             kind=meta.event,
             severity=meta.severity,
-            text=notice.text or b"",
+            text=self._text(notice),
             authority=authority,
             sent_s=meta.sent_s,
             expires_s=meta.expires_s,
@@ -320,20 +324,35 @@ class Panel:
         return views.TextsView(texts=self.inbox.newest(), count=len(self.inbox), **self._shared())
 
     def _list_view(self, notices):
-        entries = []
-        for notice in notices:
-            entries.append(
-                views.ListEntry(
-                    kind=notice.meta.event,
-                    severity=notice.meta.severity,
-                    text=notice.text or b"",
-                    sent_s=notice.meta.sent_s,
-                    read=self._replica.is_read(notice.key),
-                    complete=notice.complete,
-                )
-            )
         exercise = all([notice.is_exercise for notice in notices])
+        entries = _Entries(notices, self._list_entry)
         return views.ListView(entries=entries, contact_s=self.contact_s, **self._shared(exercise))
+
+    def _list_entry(self, notice):
+        meta = notice.meta
+        return views.ListEntry(
+            kind=meta.event,
+            severity=meta.severity,
+            text=self._text(notice),
+            sent_s=meta.sent_s,
+            read=self._replica.is_read(notice.key),
+            complete=notice.complete,
+        )
+
+    def _text(self, notice):
+        """The text of a notice, b"" while parts are missing. Those on the display are kept, or each time
+        that it is drawn they would be expanded anew.
+        """
+        if self._texts_of != self._replica.revision:
+            self._texts = {}
+            self._texts_of = self._replica.revision
+        text = self._texts.get(notice.key)
+        if text is None:
+            text = notice.text_in(b"nl") or b""
+            if sum([len(kept) for kept in self._texts.values()]) + len(text) > _MAX_TEXTS:
+                self._texts = {}
+            self._texts[notice.key] = text
+        return text
 
     def _status_view(self):
         said = self._status_of()
@@ -366,3 +385,17 @@ class Panel:
         self._menu = None
         if following is not None:
             self._open_menu(following)
+
+
+class _Entries:
+    """The entries of a list, each made when it is drawn: all texts at once would not fit the memory."""
+
+    def __init__(self, notices, make):
+        self._notices = notices
+        self._make = make
+
+    def __len__(self):
+        return len(self._notices)
+
+    def __getitem__(self, index):
+        return self._make(self._notices[index])

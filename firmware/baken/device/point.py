@@ -143,7 +143,7 @@ class Point:
         notice = self._replica.notices.get((origin, seq))
         if notice is None:
             return False  # a more urgent one has taken its place on a full board
-        self._hear_authority(notice.meta.sent_s, is_live)
+        self._hear_authority(notice.sent_s, is_live)
         self.panel.show_new(notice.key, now)
         if notice.complete and not self._settings.is_router:
             self._reporter.seen_changed(now)

@@ -196,7 +196,7 @@ class Reporter:
             received += 1
         while read < min(received, pulse.LAST_STEP[pulse.READ]):
             key = (authority, newest + read + 1)
-            is_meant = key not in notices or notices[key].meta.applies_to(self._settings.area)
+            is_meant = key not in notices or notices[key].applies_to(self._settings.area)
             if is_meant and not self._replica.is_read(key):
                 break
             read += 1

@@ -9,6 +9,7 @@ from baken.compat import const
 from baken.noticeboard.notice import SUPERSEDED, WITHDRAWN, Notice, state_of
 from baken.wire import bulletin, status
 from baken.wire.errors import RemoteProtocolError
+from baken.wire.heading import Heading
 from baken.wire.records import BULLETIN
 
 MAX_BULLETINS = const(64)
@@ -22,11 +23,12 @@ _LONGEST_S = bulletin.MAX_VALIDITY_UNITS * bulletin.VALIDITY_UNIT_S
 
 class Board:
     """`notices`: {(origin, seq): Notice}; `read`: keys that a person here has confirmed; `fetch(record id)`
-    gives a raw record.
+    gives a raw record, `names()` the TrustList, see Notice.
     """
 
-    def __init__(self, fetch):
+    def __init__(self, fetch, names=None):
         self._fetch = fetch
+        self._names = names
         self.notices = {}
         self.read = set()
         self._retired = {}
@@ -110,22 +112,23 @@ class Board:
             raise RemoteProtocolError("another bulletin has the number %d/%d" % key, "conflict")
         if self.is_retired(key):
             raise RemoteProtocolError("bulletin %d/%d has been retired" % key, "expired")
-        if unix_s is not None and unix_s >= self._keep_until(part):
+        if unix_s is not None and unix_s >= self._keep_until(Heading(raw)):
             self._remember_retired(key)
             raise RemoteProtocolError("bulletin %d/%d has expired" % key, "expired")
 
-    def make_room(self, newcomer, unix_s, area_count):
+    def make_room(self, raw, unix_s, area_count):
         """Ids of the records that had to go for a part of a bulletin that is new here; RemoteProtocolError
         when what is held is more important, and then nothing went.
         """
-        if (newcomer.origin, newcomer.seq) in self.notices:
+        newcomer = Heading(raw)
+        if newcomer.key in self.notices:
             return []
         staying = dict(self.notices)
         if self._crowd(newcomer, staying) is None:
             return []
         leaving = []
         if unix_s is not None:
-            leaving = [key for key in staying if unix_s >= self._keep_until(staying[key].meta)]
+            leaving = [key for key in staying if unix_s >= self._keep_until(staying[key])]
             for key in leaving:
                 del staying[key]
         past = {key for key in staying if self._is_past(staying[key], unix_s, area_count)}
@@ -133,7 +136,7 @@ class Board:
         while crowd is not None:
             crowd = [key for key in crowd if key in past or not staying[key].is_alarm]
             last = max(crowd, key=lambda key: (key in past, staying[key].rank)) if crowd else None
-            if last is None or (last not in past and staying[last].rank < Notice(newcomer, self._fetch).rank):
+            if last is None or (last not in past and staying[last].rank < newcomer.rank):
                 raise RemoteProtocolError(
                     "board is full: %d bulletins, limit %d" % (len(self.notices), MAX_BULLETINS), "full"
                 )
@@ -145,20 +148,18 @@ class Board:
             gone += self.retire(key)
         return gone
 
-    def add(self, part, raw, unix_s, names=None):
-        """Keep a checked part (`names`: see Notice), unless it does not go with those that are here, as after
-        damage in the store.
+    def add(self, part, raw):
+        """Keep a checked part, unless it does not go with those that are here, as after damage in the
+        store.
         """
         key = (part.origin, part.seq)
         notice = self.notices.get(key)
         if notice is None:
-            meta = bulletin.decode_part(raw, with_content=False)
-            notice = self.notices[key] = Notice(meta, self._fetch, names)
+            notice = Notice(raw, self._fetch, self._names)
+            self.notices[notice.key] = notice
         elif not notice.accepts(raw):
             return
         notice.add(part)
-        if notice.complete:
-            notice.received_s = unix_s
 
     # --- letting go
 
@@ -166,13 +167,13 @@ class Board:
         """Forget what is no longer needed at `unix_s`; the ids of the records that went."""
         gone = []
         for key in list(self.notices):
-            if unix_s >= self._keep_until(self.notices[key].meta):
+            if unix_s >= self._keep_until(self.notices[key]):
                 gone += self.retire(key)
         return gone
 
     def next_expiry_s(self):
         """Unix seconds at which `expire` has something to do, or None."""
-        times = [self._keep_until(notice.meta) for notice in self.notices.values()]
+        times = [self._keep_until(notice) for notice in self.notices.values()]
         return min(times) if times else None
 
     def retire(self, key):
@@ -210,27 +211,27 @@ class Board:
 
     # --- inside
 
-    def _keep_until(self, meta):
+    def _keep_until(self, heading):
         """When a bulletin may be forgotten: at its expiry; an Update or Cancel not before what it names has
         expired, else an old copy from a neighbour would come back to life.
         """
-        keep_s = meta.expires_s
-        if meta.msg_type == b"Update" or meta.msg_type == b"Cancel":
-            for key in meta.references:
+        keep_s = heading.expires_s
+        if heading.is_update or heading.is_cancel:
+            for key in heading.references:
                 named = self.notices.get(key)
                 if named:
-                    keep_s = max(keep_s, named.meta.expires_s)
+                    keep_s = max(keep_s, named.expires_s)
                 elif not self.is_retired(key):
-                    keep_s = max(keep_s, meta.sent_s + _LONGEST_S)
+                    keep_s = max(keep_s, heading.sent_s + _LONGEST_S)
         return keep_s
 
     def _is_of_use(self, notice, unix_s):
         """False for an expired bulletin that is only kept because what it names may still turn up."""
-        if unix_s is None or unix_s < notice.meta.expires_s:
+        if unix_s is None or unix_s < notice.expires_s:
             return True
-        for key in notice.meta.references:
+        for key in notice.references:
             named = self.notices.get(key)
-            if named and unix_s < named.meta.expires_s:
+            if named and unix_s < named.expires_s:
                 return True
         return False
 
@@ -241,13 +242,13 @@ class Board:
         """
         parts = of_authority = parts_of_authority = 0
         for (origin, _), notice in staying.items():
-            parts += notice.meta.parts
-            if origin == newcomer.origin:
+            parts += notice.count
+            if origin == newcomer.key[0]:
                 of_authority += 1
-                parts_of_authority += notice.meta.parts
-        if of_authority >= MAX_OF_AUTHORITY or parts_of_authority + newcomer.parts > MAX_PARTS_OF_AUTHORITY:
-            return [key for key in staying if key[0] == newcomer.origin]
-        if len(staying) >= MAX_BULLETINS or parts + newcomer.parts > MAX_PARTS:
+                parts_of_authority += notice.count
+        if of_authority >= MAX_OF_AUTHORITY or parts_of_authority + newcomer.count > MAX_PARTS_OF_AUTHORITY:
+            return [key for key in staying if key[0] == newcomer.key[0]]
+        if len(staying) >= MAX_BULLETINS or parts + newcomer.count > MAX_PARTS:
             return list(staying)
         return None
 
@@ -264,7 +265,7 @@ class Board:
             retired.remove(min(retired))
 
     def _newest_sent(self, origin):
-        return max([notice.meta.sent_s for key, notice in self.notices.items() if key[0] == origin])
+        return max([notice.sent_s for key, notice in self.notices.items() if key[0] == origin])
 
 
 def pack_keys(keys):

@@ -1,10 +1,9 @@
 """A notice: one bulletin as a replica holds it, whole or in part, and what it means for a place."""
 
-from baken.compat import const
 from baken.wire import bulletin as wire
 from baken.wire import content
-from baken.wire.cap import SEVERITY
 from baken.wire.errors import RemoteProtocolError
+from baken.wire.heading import Heading
 from baken.wire.records import BULLETIN
 
 VALID = "valid"
@@ -13,48 +12,36 @@ WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
 INCOMPLETE = "incomplete"
 
-_ALARM = b"ALARM"
-_SHOWN_TYPES = (b"Alert", b"Update", b"Cancel")
-_SHOWN_STATUSES = (b"Actual", b"Exercise", b"Test")
-_SEVERITY_STEP = const(4)
 
+class Notice(Heading):
+    """The parts held of the bulletin of which `raw` is one; see Heading for what it says of the whole.
 
-class Notice:
-    """The parts held of bulletin (`origin`, `seq`).
-
-    `meta`: Bulletin with the fields that all parts share, without content; `mask`: a bit for each part held,
-    as in a DIGEST; `fetch(record id)` gives a raw record; `names`: the TrustList that gives a
-    phrase its names, or None; `received_s`: unix seconds when it became whole here, or None.
+    `mask`: a bit for each part held, as in a DIGEST; `fetch(record id)` gives a raw record; `names()`: the
+    TrustList, as of now, that gives a phrase its names; None: without.
     """
 
-    __slots__ = ("_fetch", "_text", "mask", "meta", "names", "received_s")
+    __slots__ = ("_fetch", "_names", "_text", "mask")
 
-    def __init__(self, meta, fetch, names=None):
-        self.meta = meta
-        self.names = names
+    def __init__(self, raw, fetch, names=None):
+        super().__init__(raw)
         self.mask = 0
-        self.received_s = None
         self._fetch = fetch
+        self._names = names
         self._text = None
 
     @property
-    def key(self):
-        """(origin, seq): what references name."""
-        return (self.meta.origin, self.meta.seq)
-
-    @property
     def complete(self):
-        return self.mask == (1 << self.meta.parts) - 1
+        return self.mask == (1 << self.count) - 1
 
     @property
     def held(self):
         """Indexes of the parts that are here, in order."""
-        return [index for index in range(self.meta.parts) if self.mask >> index & 1]
+        return [index for index in range(self.count) if self.mask >> index & 1]
 
     @property
     def missing(self):
         """Indexes of the parts that are not here, in order."""
-        return [index for index in range(self.meta.parts) if not self.mask >> index & 1]
+        return [index for index in range(self.count) if not self.mask >> index & 1]
 
     @property
     def ids(self):
@@ -73,7 +60,9 @@ class Notice:
 
     @property
     def text(self):
-        """UTF-8 bytes of the whole text, or None while parts are missing."""
+        """UTF-8 bytes of the whole text, kept once it was worked out, for programs with much memory; None
+        while parts are missing.
+        """
         if self._text is None and self.complete:
             self._text = self.text_in(b"nl")
         return self._text
@@ -83,13 +72,14 @@ class Notice:
         are missing.
         """
         parts = self.parts
-        if len(parts) < self.meta.parts:
+        if len(parts) < self.count:
             return None
+        names = self._names() if self._names is not None else None
         pieces = []
-        for index in range(self.meta.parts):
+        for index in range(self.count):
             part = wire.decode_part(parts[index])
             try:
-                pieces.append(content.unpack(part.encoding, part.content, language, self.names))
+                pieces.append(content.unpack(part.encoding, part.content, language, names))
             except RemoteProtocolError:
                 pieces.append(content.UNREADABLE)
         return b"".join(pieces)
@@ -106,27 +96,6 @@ class Notice:
                 return wire.same_bulletin(held, raw)
         return True
 
-    @property
-    def is_exercise(self):
-        """True when what it says must not be taken for real."""
-        return self.meta.status != b"Actual"
-
-    @property
-    def is_alarm(self):
-        return self.meta.event == _ALARM
-
-    @property
-    def is_life_saving(self):
-        """True for an ALARM, and for what is Extreme or Severe."""
-        return self.is_alarm or self.meta.severity in (b"Extreme", b"Severe")
-
-    @property
-    def rank(self):
-        """Sort key: the smaller, the more urgent it is to show; ALARM and severity first, then the newest."""
-        alarm = 0 if self.is_alarm else 1
-        severity = SEVERITY.index(self.meta.severity)
-        return (alarm * _SEVERITY_STEP + severity, -self.meta.sent_s, self.meta.origin, -self.meta.seq)
-
 
 def state_of(notice, notices, area, unix_s):
     """What `notice` is at a place in `area` (index or None) now: VALID, EXPIRED, WITHDRAWN, SUPERSEDED or
@@ -137,20 +106,12 @@ def state_of(notice, notices, area, unix_s):
     withdrawn never returns. `unix_s` None: the clock is unknown and nothing counts as expired.
     """
     for other in notices:
-        meta = other.meta
-        if (
-            meta.references
-            and meta.origin == notice.meta.origin
-            and other.complete
-            and notice.key in meta.references
-        ):
-            if not meta.applies_to(area):
-                continue
-            if meta.msg_type == b"Cancel":
+        if other.names(notice) and other.complete and other.applies_to(area):
+            if other.is_cancel:
                 return WITHDRAWN
-            if meta.msg_type == b"Update":
+            if other.is_update:
                 return SUPERSEDED
-    if unix_s is not None and unix_s >= notice.meta.expires_s:
+    if unix_s is not None and unix_s >= notice.expires_s:
         return EXPIRED
     return VALID if notice.complete else INCOMPLETE
 
@@ -163,9 +124,7 @@ def current(notices, area, unix_s, restricted=False):
     """
     shown = []
     for notice in notices:
-        if not notice.meta.applies_to(area) or (notice.meta.scope != b"Public" and not restricted):
-            continue
-        if notice.meta.msg_type not in _SHOWN_TYPES or notice.meta.status not in _SHOWN_STATUSES:
+        if not notice.applies_to(area) or not notice.is_to_be_shown(restricted):
             continue
         if state_of(notice, notices, area, unix_s) in (VALID, INCOMPLETE):
             shown.append(notice)

@@ -33,4 +33,4 @@ def is_for(replica, point, key):
     """
     notice = replica.notices.get(key)
     place = replica.trust.points.get(point)
-    return notice is None or place is None or notice.meta.applies_to(place.area)
+    return notice is None or place is None or notice.applies_to(place.area)

@@ -69,7 +69,7 @@ class Replica:
         self.statuses = self._registers.statuses
         self.heartbeats = self._registers.heartbeats
         self.pulses = PulseBook(self.statuses, lambda: self.trust.points, trust.tag)
-        self._board = Board(store.fetch)
+        self._board = Board(store.fetch, lambda: self.trust)
         self._board.read = unpack_keys(store.get("read"))
         self.notices = self._board.notices
         self._tally = None
@@ -271,13 +271,13 @@ class Replica:
         part = bulletin.decode_part(raw)
         self.keyring.verify(header, raw)
         self._board.check_part(part, raw, unix_s)
-        self._forget(self._board.make_room(part, unix_s, len(self.trust.areas)))
+        self._forget(self._board.make_room(raw, unix_s, len(self.trust.areas)))
         self._store.put(raw)
-        self._add_part(part, raw, unix_s)
+        self._add_part(part, raw)
         return Outcome(NEW, header.record_id)
 
-    def _add_part(self, part, raw, unix_s):
-        self._board.add(part, raw, unix_s, self.trust)
+    def _add_part(self, part, raw):
+        self._board.add(part, raw)
         self._note_sent(part.sent_s)
         self.revision += 1
 
@@ -430,7 +430,7 @@ class Replica:
             )
         self.keyring.verify(header, raw)
         if kind == BULLETIN:
-            self._add_part(bulletin.decode_part(raw), raw, None)
+            self._add_part(bulletin.decode_part(raw), raw)
         elif kind == TRUST:
             if self.keyring.is_contained(header.seq):
                 self._store.remove(header.record_id)

@@ -161,9 +161,9 @@ def encode_parts(bulletin, tag, sign):
     return parts
 
 
-def decode_part(raw, with_content=True):
+def decode_part(raw):
     """Bulletin with this part's text; RemoteProtocolError when `raw` is none. The signature is not checked
-    here. `with_content` False: the content is left out, for one who keeps `raw` too.
+    here.
     """
     header = decode_header(raw)
     if header.kind != BULLETIN:
@@ -171,31 +171,44 @@ def decode_part(raw, with_content=True):
     end = len(raw) - SIGNATURE_SIZE
     if end < FIXED_SIZE:
         raise RemoteProtocolError("bulletin body ends at %d, needs %d" % (end, FIXED_SIZE), "bulletin-short")
-    area_count = raw[16] >> 4
-    reference_count = raw[16] & 0x0F
-    text_at = FIXED_SIZE + area_count + REFERENCE_SIZE * reference_count
+    text_at = _text_at(raw)
     if text_at >= end:
         raise RemoteProtocolError("bulletin has no room for its text", "bulletin-short")
-    validity = (raw[14] & 0x0F) << 8 | raw[15]
-    if validity == 0:
+    if not (raw[14] & 0x0F or raw[15]):
         raise RemoteProtocolError("bulletin is never valid", "bulletin-validity")
-    sent_s = decode_minutes(raw, 11)
+    bulletin = decode_heading(raw)
+    bulletin.content = bytes(raw[text_at:end])
+    bulletin.part = header.part
+    return bulletin
+
+
+def heading_of(raw):
+    """The bytes of a part that all parts share, as those of the first: all before the text."""
+    return bytes(raw[:6]) + bytes((raw[6] & 0x0F,)) + bytes(raw[HEADER_SIZE : _text_at(raw)])
+
+
+def decode_heading(head):
+    """Bulletin without content, from what `heading_of` gave of a part that `decode_part` takes."""
+    area_count = head[16] >> 4
     references = []
-    for at in range(FIXED_SIZE + area_count, text_at, REFERENCE_SIZE):
-        references.append((raw[at] << 8 | raw[at + 1], raw[at + 2] << 16 | raw[at + 3] << 8 | raw[at + 4]))
+    for at in range(FIXED_SIZE + area_count, _text_at(head), REFERENCE_SIZE):
+        references.append(
+            (head[at] << 8 | head[at + 1], head[at + 2] << 16 | head[at + 3] << 8 | head[at + 4])
+        )
+    sent_s = decode_minutes(head, 11)
     bulletin = Bulletin(
-        header.origin,
-        header.seq,
+        head[1] << 8 | head[2],
+        head[3] << 16 | head[4] << 8 | head[5],
         sent_s,
-        sent_s + validity * VALIDITY_UNIT_S,
-        bytes(raw[text_at:end]) if with_content else b"",
-        tuple(raw[FIXED_SIZE : FIXED_SIZE + area_count]),
+        sent_s + ((head[14] & 0x0F) << 8 | head[15]) * VALIDITY_UNIT_S,
+        b"",
+        tuple(head[FIXED_SIZE : FIXED_SIZE + area_count]),
         tuple(references),
-        header.part,
-        header.parts,
+        0,
+        (head[6] & 0x0F) + 1,
     )
-    cap.decode_word(raw, HEADER_SIZE, bulletin)
-    bulletin.language = cap.meaning("language", cap.LANGUAGE, raw[14] >> 4)
+    cap.decode_word(head, HEADER_SIZE, bulletin)
+    bulletin.language = cap.meaning("language", cap.LANGUAGE, head[14] >> 4)
     return bulletin
 
 
@@ -204,8 +217,12 @@ def same_bulletin(raw_a, raw_b):
     head = 6
     if raw_a[:head] != raw_b[:head] or raw_a[6] & 0x0F != raw_b[6] & 0x0F:
         return False
-    end_a = FIXED_SIZE + (raw_a[16] >> 4) + REFERENCE_SIZE * (raw_a[16] & 0x0F)
-    return bytes(raw_a[HEADER_SIZE:end_a]) == bytes(raw_b[HEADER_SIZE:end_a])
+    end = _text_at(raw_a)
+    return bytes(raw_a[HEADER_SIZE:end]) == bytes(raw_b[HEADER_SIZE:end])
+
+
+def _text_at(raw):
+    return FIXED_SIZE + (raw[16] >> 4) + REFERENCE_SIZE * (raw[16] & 0x0F)
 
 
 def _encode_middle(bulletin, encoding):
