@@ -13,6 +13,7 @@ from baken_hardware.bench.measure import (
     MeasureError,
     Options,
     Row,
+    bounds,
     emergency,
     flash,
     frames,
@@ -24,6 +25,7 @@ from baken_hardware.bench.measure import (
 from baken_hardware.virtual.interpreter import InterpreterError
 
 MEASURES: dict[str, Measure] = {
+    "bounds": bounds.rows,
     "emergency": emergency.rows,
     "flash": flash.rows,
     "frames": frames.rows,

@@ -1,8 +1,8 @@
 """The node program, which also writes how much of its heap is in use, bytecode included.
 
-Each BAKEN_HEAP_EVERY_MS of virtual time `<ms> heap <bytes> <largest free piece>`, and what it holds by then:
-`<ms> holds <nodes> <bulletins learned so far> <statuses> <reports and answers> <pulses>`. Before it starts,
-`board <bytes>`: what the virtual board's drivers take, which a real board has not.
+Each BAKEN_HEAP_EVERY_MS of virtual time `<ms> heap <bytes> <largest free piece> <what>=<how many> ...`: what
+it holds by then, and what it has refused by cause. Before it starts, `board <bytes>`: what the virtual
+board's drivers take, which a real board has not.
 """
 
 import asyncio
@@ -38,15 +38,25 @@ class MeasuredNode(app.Node):
             await asyncio.sleep_ms(every_ms)
             gc.collect()
             now = board.clock.ticks_ms()
-            board.log("%d heap %d %d" % (now, gc.mem_alloc(), _largest_piece()))
-            board.log("%d holds %d %d %d %d %d" % ((now,) + self._holds()))
+            board.log("%d heap %d %d %s" % (now, gc.mem_alloc(), _largest_piece(), self._held()))
 
-    def _holds(self):
+    def _held(self):
         # Not in the coroutine, whose frame would keep what was last made here until the next measurement.
         replica = self._replica
-        letters = len(replica.letters.reports) + len(replica.letters.answers)
-        pulses = len([point for point in replica.statuses if replica.pulses.reach(point)])
-        return len(self._mesh.nodes), self.learned, len(replica.statuses), letters, pulses
+        whole = [notice for notice in replica.notices.values() if notice.complete]
+        held = [
+            ("nodes", len(self._mesh.nodes)),
+            ("learned", self.learned),
+            ("bulletins", len(whole)),
+            ("parts", sum([notice.meta.parts for notice in whole])),
+            ("statuses", len(replica.statuses)),
+            ("pulses", len([point for point in replica.statuses if replica.pulses.reach(point)])),
+            ("reports", len(replica.letters.reports)),
+            ("answers", len(replica.letters.answers)),
+            ("amendments", len(replica.keyring)),
+        ]
+        held += [("refused-" + cause, count) for cause, count in replica.counters.items()]
+        return " ".join(["%s=%d" % one for one in held])
 
 
 def _largest_piece():

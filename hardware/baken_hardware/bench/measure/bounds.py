@@ -1,0 +1,51 @@
+"""Heap of a node that holds all it may (see `brim`), and that it really holds it.
+
+Whether nothing was dropped is a part of the measure: figures of a node that lacks something, or has refused
+something, are an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from baken_hardware.bench.measure import LOWER, MeasureError, Options, Row, Say, brim
+from baken_hardware.bench.measure.life import AMPLE, Life, Sample
+
+
+def rows(options: Options, say: Say) -> list[Row]:
+    """When it is full, the most on the way, and with a client attached."""
+    say("bounds: a node is given all that it may hold")
+    before, after = play(say)
+    figures = {
+        "after start": before[0].heap,
+        "full": before[-1].heap,
+        "most": max(sample.heap for sample in before),
+        "client attached": max(sample.heap for sample in after),
+    }
+    measure = "heap at full bounds"
+    return [Row(measure, f"{name}, 32-bit", size, "bytes", LOWER) for name, size in figures.items()]
+
+
+def play(say: Say, heap: str = AMPLE) -> tuple[list[Sample], list[Sample]]:
+    """What a node with so much heap says before and after a client came; MeasureError when it did not live,
+    or does not hold everything.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        region = brim.make_region(Path(folder) / "region")
+        life = Life(Path(folder), region, heap)
+        asyncio.run(life.play(brim.Brim(region).frames(), brim.HOURS, say))
+        before, after = life.samples()
+    for sample in (before[-1], after[-1]):
+        check(sample)
+    return before, after
+
+
+def check(sample: Sample) -> None:
+    """MeasureError when a node lacks something, or has refused something."""
+    held = sample.held
+    lacking = {name: held.get(name) for name, full in brim.FULL.items() if held.get(name) != full}
+    refused = {name: count for name, count in held.items() if name.startswith("refused")}
+    if lacking or refused:
+        raise MeasureError(f"bounds: the node holds {lacking} of {brim.FULL}, refused {refused}")
