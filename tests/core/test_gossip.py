@@ -16,6 +16,7 @@ from _small_region import (
 from baken.noticeboard.gossip import GossipSettings, serves
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.memory import MemoryStore
+from baken.noticeboard.outbox import MAX_SCHEDULED
 from baken.noticeboard.replica import NEW, Replica
 from baken.noticeboard.trickle import Trickle
 from baken.wire import digest as wire
@@ -233,3 +234,16 @@ def test_a_record_the_other_side_refuses_does_not_loop():
     right.open(0)
     carried = join(left, right, right_unix_s=NOON_S + 900, limit_ms=600000)
     assert carried < 120 and right.replica.counters["expired"] <= 12
+
+
+def test_a_flood_that_found_no_room_to_wait_is_served_when_that_is_what_it_is_to_be_later():
+    outbox = Member("00", random_source(1), 0).gossip._outbox
+    for seq in range(MAX_SCHEDULED):
+        outbox.schedule((1, 1, seq, 0), 100)
+    letter = (5, 1, 1, 0)
+    outbox.schedule(letter, 100, flood=True)
+    taken = [outbox.take_due(100) for _ in range(MAX_SCHEDULED)]
+    assert sorted(taken) == [((1, 1, seq, 0), False) for seq in range(MAX_SCHEDULED)]
+    assert outbox.take_due(100) is None
+    outbox.schedule(letter, 200)
+    assert outbox.take_due(200) == (letter, False)

@@ -41,7 +41,7 @@ def test_both_directions_of_a_link_differ_by_the_offset_only():
 
 
 def test_a_map_follows_from_its_seed_and_everybody_on_it_can_be_reached():
-    one, two = (maps.random_geometric(60, 8, LONG_FAST, 7) for _ in range(2))
+    one, two = (maps.random_geometric(60, degree, LONG_FAST, 7) for degree in (8, 8.0))
     other = maps.random_geometric(60, 8, LONG_FAST, 8)
     assert one.out == two.out and one.places == two.places and one.places != other.places
     for made in (one, other, maps.line(12, LONG_FAST, 1), maps.towns(3, 10, LONG_FAST, 1)):

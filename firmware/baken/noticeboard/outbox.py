@@ -80,12 +80,12 @@ class Outbox:
 
     def schedule(self, record_id, due, flood=False):
         """Serve a record, or flood it, when it is `due` (ms)."""
-        if flood:
-            self._floods_due.add(record_id)
         if len(self._scheduled) >= MAX_SCHEDULED:
             self._count("serve-full")
-        else:
-            self._scheduled[record_id] = due
+            return
+        self._scheduled[record_id] = due
+        if flood:
+            self._floods_due.add(record_id)
 
     def is_scheduled(self, record_id):
         """Whether a record is going to be served or flooded after its wait."""

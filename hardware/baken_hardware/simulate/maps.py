@@ -161,7 +161,7 @@ def random_geometric(count: int, degree: float, preset: Preset, seed: int, sourc
     reach_km = range_km(preset.sensitivity_dbm)
     side_km = math.sqrt(count * math.pi * reach_km**2 / degree)
     for attempt in range(_ATTEMPTS):
-        chance = random.Random(f"map {seed} {attempt} {count} {degree} {preset.name}")
+        chance = random.Random(f"map {seed} {attempt} {count} {degree:g} {preset.name}")
         places = _scatter(count, side_km, reach_km, chance)
         made = build(f"random {count}, degree {degree:g}", places, preset, chance)
         if source == "corner":
