@@ -243,7 +243,7 @@ def test_a_flood_that_found_no_room_to_wait_is_served_when_that_is_what_it_is_to
     letter = (5, 1, 1, 0)
     outbox.schedule(letter, 100, flood=True)
     taken = [outbox.take_due(100) for _ in range(MAX_SCHEDULED)]
-    assert sorted(taken) == [((1, 1, seq, 0), False) for seq in range(MAX_SCHEDULED)]
+    assert set(taken) == {((1, 1, seq, 0), False) for seq in range(MAX_SCHEDULED)}
     assert outbox.take_due(100) is None
     outbox.schedule(letter, 200)
     assert outbox.take_due(200) == (letter, False)
