@@ -108,3 +108,17 @@ def test_who_floods_a_known_bulletin_for_ever_is_helped_ever_more_rarely():
     for turn in range(200):
         refreshed += len(_refreshed(_hear(member, RAW, turn, 1, SETTLED_MS + turn * 3000)))
     assert 2 <= refreshed < 12
+
+
+class _Heard:
+    """All that a gateway with a stock radio tells of a packet."""
+
+    sender, hop_limit, hop_start = "far", 2, 3
+
+
+def test_who_is_lonely_needs_no_more_of_a_packet_than_sender_and_hops():
+    member = Member("00", random_source(2), 0)
+    for now in (3 * SETTINGS.imax_ms, 9 * SETTINGS.imax_ms):  # new, and again when it may be served
+        heard = _Heard()
+        member.gossip.receive(RAW, heard, 10, NOON_S, now)
+        assert heard in [event.packet for _, event in member.events(now, now) if isinstance(event, HoldBack)]

@@ -193,13 +193,13 @@ class Gossip:
         is_flood = packet.hop_start > events.SERVE_HOP_START
         if not self._outbox.drop(record_id, is_flood) and record_id[0] not in _LETTERS:
             self._events.append(events.Withdraw(record_id))
+        airtime = self._outbox.airtime(payload)
         if outcome.state != NEW:
             if is_flood:
-                self._hear_repeated(record_id, packet, now)
+                self._hear_repeated(record_id, packet, airtime, now)
             elif self._outbox.may_serve(record_id, now):
                 self._outbox.remember_served(record_id, now)  # who asks again is not served by each in turn
             return
-        airtime = self._outbox.airtime(payload)
         is_letter = record_id[0] in _LETTERS
         if is_letter:
             wait = self._rand(4 * airtime) + airtime
@@ -214,17 +214,17 @@ class Gossip:
         if packet.hop_limit == 0 and not is_flood:
             self._outbox.schedule(record_id, now + wait, is_letter)
         elif self._outbox.goes_far(record_id, now):
-            self._send_far(record_id, packet, now)
+            self._send_far(record_id, packet, airtime, now)
         elif self.settings.k == 0 or is_letter:  # bridges speak; a letter is insisted on, not left to others
             self._refresh_spent(record_id, packet)
         elif record_id[0] == BULLETIN and self._bridging.flooded(record_id, now):
             self._refresh_spent(record_id, packet)
-            self._events.append(events.HoldBack(packet, now + relay_wait(airtime, 0, self._rand)))
+            self._hold_back(packet, airtime, 0, now)
         elif adds_little(margin_db) and self._is_repaired(record_id, now):
             self._events.append(events.LeaveOut(packet))
         else:
             self._refresh_spent(record_id, packet)
-            self._events.append(events.HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
+            self._hold_back(packet, airtime, margin_db, now)
         self._learn(record_id, payload, packet)  # after Refresh: it makes that relay urgent too
 
     def _learn(self, record_id, raw, packet=None):
@@ -237,11 +237,13 @@ class Gossip:
             return False
         return self._lonely.has_company(now)
 
-    def _send_far(self, record_id, packet, now):
+    def _send_far(self, record_id, packet, airtime, now):
         """Relay with fresh hops, and before stock nodes do: their copy has fewer and would cancel ours."""
         self._refresh(record_id, packet)
-        wait = relay_wait(self._outbox.airtime(packet.payload), 0, self._rand)
-        self._events.append(events.HoldBack(packet, now + wait))
+        self._hold_back(packet, airtime, 0, now)
+
+    def _hold_back(self, packet, airtime, margin_db, now):
+        self._events.append(events.HoldBack(packet, now + relay_wait(airtime, margin_db, self._rand)))
 
     def _refresh_spent(self, record_id, packet):
         """Where the hops of a flood are spent it goes on with fresh ones."""
@@ -252,14 +254,14 @@ class Gossip:
         hops = self.settings.flood_hops
         self._events.append(events.Refresh(packet, record_id, hops - 1, hops))
 
-    def _hear_repeated(self, record_id, packet, now):
+    def _hear_repeated(self, record_id, packet, airtime, now):
         """A flood brings a record that is held. Reports are repeated until the answer is back, so these and
         the answers go on over any number of hops each time, as often as they might be served. So does the
         second flood of a source among stock nodes; it ends where digests have repaired the first by now.
         """
         if self._outbox.goes_far(record_id, now) and self._outbox.may_serve(record_id, now):
             self._outbox.remember_served(record_id, now)
-            self._send_far(record_id, packet, now)
+            self._send_far(record_id, packet, airtime, now)
         elif self._repair.is_settled() and self._is_repaired(record_id, now):
             self._events.append(events.LeaveOut(packet))
         elif record_id[0] in _LETTERS and self._outbox.may_serve(record_id, now):
