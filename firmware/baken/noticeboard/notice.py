@@ -88,14 +88,6 @@ class Notice(Heading):
         """A verified part of this bulletin is here now."""
         self.mask |= 1 << part.part
 
-    def accepts(self, raw):
-        """True when `raw` can be another part of this bulletin: all but its text agrees."""
-        for record_id in self.ids:
-            held = self._fetch(record_id)
-            if held is not None:
-                return wire.same_bulletin(held, raw)
-        return True
-
 
 def state_of(notice, notices, area, unix_s):
     """What `notice` is at a place in `area` (index or None) now: VALID, EXPIRED, WITHDRAWN, SUPERSEDED or

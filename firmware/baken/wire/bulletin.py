@@ -190,11 +190,6 @@ def heading_of(raw):
 def decode_heading(head):
     """Bulletin without content, from what `heading_of` gave of a part that `decode_part` takes."""
     area_count = head[16] >> 4
-    references = []
-    for at in range(FIXED_SIZE + area_count, _text_at(head), REFERENCE_SIZE):
-        references.append(
-            (head[at] << 8 | head[at + 1], head[at + 2] << 16 | head[at + 3] << 8 | head[at + 4])
-        )
     sent_s = decode_minutes(head, 11)
     bulletin = Bulletin(
         head[1] << 8 | head[2],
@@ -203,7 +198,7 @@ def decode_heading(head):
         sent_s + ((head[14] & 0x0F) << 8 | head[15]) * VALIDITY_UNIT_S,
         b"",
         tuple(head[FIXED_SIZE : FIXED_SIZE + area_count]),
-        tuple(references),
+        references_of(head),
         0,
         (head[6] & 0x0F) + 1,
     )
@@ -212,13 +207,12 @@ def decode_heading(head):
     return bulletin
 
 
-def same_bulletin(raw_a, raw_b):
-    """True when two parts agree in everything but part number, text and signature."""
-    head = 6
-    if raw_a[:head] != raw_b[:head] or raw_a[6] & 0x0F != raw_b[6] & 0x0F:
-        return False
-    end = _text_at(raw_a)
-    return bytes(raw_a[HEADER_SIZE:end]) == bytes(raw_b[HEADER_SIZE:end])
+def references_of(raw):
+    """((origin, number), ...) of the bulletins that a part names, or what `heading_of` gave of one."""
+    found = []
+    for at in range(FIXED_SIZE + (raw[16] >> 4), _text_at(raw), REFERENCE_SIZE):
+        found.append((raw[at] << 8 | raw[at + 1], raw[at + 2] << 16 | raw[at + 3] << 8 | raw[at + 4]))
+    return tuple(found)
 
 
 def _text_at(raw):

@@ -6,7 +6,14 @@ of `bulletin`.
 
 from baken.compat import const
 from baken.wire import cap
-from baken.wire.bulletin import FIXED_SIZE, REFERENCE_SIZE, VALIDITY_UNIT_S, decode_heading, heading_of
+from baken.wire.bulletin import (
+    FIXED_SIZE,
+    REFERENCE_SIZE,
+    VALIDITY_UNIT_S,
+    decode_heading,
+    heading_of,
+    references_of,
+)
 from baken.wire.records import decode_minutes
 
 _ALARM = cap.EVENT.index(b"ALARM")
@@ -29,6 +36,10 @@ class Heading:
         head = heading_of(raw)
         self.key = (head[1] << 8 | head[2], head[3] << 16 | head[4] << 8 | head[5])
         self._head = head
+
+    def accepts(self, raw):
+        """True when `raw` can be another part of this bulletin: all but its text agrees."""
+        return heading_of(raw) == self._head
 
     @property
     def meta(self):
@@ -86,13 +97,7 @@ class Heading:
     @property
     def references(self):
         """The keys that it names, in order."""
-        head = self._head
-        found = []
-        for at in range(FIXED_SIZE + (head[16] >> 4), len(head), REFERENCE_SIZE):
-            found.append(
-                (head[at] << 8 | head[at + 1], head[at + 2] << 16 | head[at + 3] << 8 | head[at + 4])
-            )
-        return found
+        return references_of(self._head)
 
     def names(self, other):
         """Whether it names the bulletin of the Heading `other`, and that is of the same authority."""
