@@ -31,7 +31,7 @@ def test_a_replica_takes_all_that_its_bounds_allow(tmp_path):
     [({}, None), ({"bulletins": 63}, "bulletins"), ({"refused-full": 1}, "refused-full")],
 )
 def test_figures_of_a_node_that_lacks_or_refused_something_are_an_error(changed, cause):
-    sample = Sample(0, 1, 1, brim.FULL | changed)
+    sample = Sample(0, 1, brim.FULL | changed)
     if cause is None:
         bounds.check(sample)
     else:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from baken_hardware.bench.measure import LOWER, MeasureError, Options, Row, Say, brim
-from baken_hardware.bench.measure.life import AMPLE, Life, Sample
+from baken_hardware.bench.measure.life import Life, Sample
 
 
 def rows(options: Options, say: Say) -> list[Row]:
@@ -28,13 +28,13 @@ def rows(options: Options, say: Say) -> list[Row]:
     return [Row(measure, f"{name}, 32-bit", size, "bytes", LOWER) for name, size in figures.items()]
 
 
-def play(say: Say, heap: str = AMPLE) -> tuple[list[Sample], list[Sample]]:
-    """What a node with so much heap says before and after a client came; MeasureError when it did not live,
+def play(say: Say) -> tuple[list[Sample], list[Sample]]:
+    """What a node says before and after a client came; MeasureError when it did not live,
     or does not hold everything.
     """
     with tempfile.TemporaryDirectory() as folder:
         region = brim.make_region(Path(folder) / "region")
-        life = Life(Path(folder), region, heap)
+        life = Life(Path(folder), region)
         asyncio.run(life.play(brim.Brim(region).frames(), brim.HOURS, say))
         before, after = life.samples()
     for sample in (before[-1], after[-1]):

@@ -31,39 +31,36 @@ from baken_hardware.virtual.propagation import load_points
 
 FIRMWARE = Path(__file__).resolve().parents[4] / "firmware"
 EVERY_MS = 600_000
-AMPLE = "700wk"
-"""More heap than a board has: what a node needs is to be found, not whether it fits."""
+_HEAP = "700wk"  # more than a board has: what a node needs is to be found, not whether it fits
 _PROGRAM = Path(__file__).resolve().parent / "programs" / "node_heap.py"
 _PIECE_S = 5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """At `at_ms`: bytes in use, the largest free piece, and what the node holds, by name."""
+    """At `at_ms`: bytes in use, and what the node holds, by name."""
 
     at_ms: int
     heap: int
-    largest: int
     held: dict[str, int]
 
 
 class Life:
     """A node of the point OV06 in `region`, with everything it writes below `folder`.
 
-    `heap`: as in `-X heapsize=`; `loaded`: bytecode in the heap. MeasureError when this machine has no
-    MicroPython for that.
+    `loaded`: bytecode in the heap. MeasureError when this machine has no MicroPython for that.
     """
 
-    def __init__(self, folder: Path, region: Region, heap: str = AMPLE, loaded: bool = False) -> None:
+    def __init__(self, folder: Path, region: Region, loaded: bool = False) -> None:
         flash = folder / "flash"
         bench_region.provision(region.folder, POINT, flash)
         if loaded:
             # A short name, as a board has: each module's file name is on the heap.
             firmware = folder / "lib"
             firmware.symlink_to(compiled.compiled(FIRMWARE))
-            argv, environment = board_command(firmware, bits=32, heap=heap, loaded=True)
+            argv, environment = board_command(firmware, bits=32, heap=_HEAP, loaded=True)
         elif find(32).maps_code:
-            argv, environment = board_command(FIRMWARE, bits=32, heap=heap)
+            argv, environment = board_command(FIRMWARE, bits=32, heap=_HEAP)
         else:
             raise MeasureError(
                 "heap: this 32-bit MicroPython cannot run code in place; needed is 1.25 or newer"
@@ -125,13 +122,10 @@ class Life:
     def samples(self) -> tuple[list[Sample], list[Sample]]:
         """By time, before the client came and after; MeasureError when the node did not live that long."""
         drivers = re.search(r"^board (\d+)$", self.log, re.MULTILINE)
-        found = re.findall(r"^(\d+) heap (\d+) (\d+) (.*)$", self.log, re.MULTILINE)
+        found = re.findall(r"^(\d+) heap (\d+) \d+ (.*)$", self.log, re.MULTILINE)
         if drivers is None or not found or int(found[-1][0]) < self._end_ms:
             raise MeasureError(f"heap: the node said this instead:\n{self.log[-800:]}")
-        made = [
-            Sample(int(at_ms), int(heap) - int(drivers[1]), int(largest), _held(words))
-            for at_ms, heap, largest, words in found
-        ]
+        made = [Sample(int(at_ms), int(heap) - int(drivers[1]), _held(words)) for at_ms, heap, words in found]
         came_ms = self._end_ms + EVERY_MS // 2
         after = [sample for sample in made if sample.at_ms > came_ms]
         if not after:
