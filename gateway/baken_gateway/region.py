@@ -31,7 +31,7 @@ from baken.wire import amendment, trust
 from baken.wire.channel import MAX_NAME
 from baken.wire.errors import ProtocolError
 from baken.wire.modem import preset_named
-from baken.wire.records import signature_of, signed_bytes
+from baken.wire.records import decode_header, signature_of, signed_bytes
 
 PSK_SIZE = 32
 KEY_SIZE = 32
@@ -244,7 +244,8 @@ def everybody(trusted: trust.TrustList, amendments: tuple[bytes, ...]) -> trust.
 
 
 def _amended(trusted: trust.TrustList, amendments: tuple[bytes, ...]) -> trust.TrustList:
-    keyring = Keyring(trusted)
+    held = {decode_header(raw).record_id: raw for raw in amendments}
+    keyring = Keyring(trusted, held.get)
     for raw in amendments:
         try:
             keyring.amend(raw)

@@ -6,7 +6,7 @@ from baken.compat import aes_ecb, crc32, sha256
 from baken.crypto.ccm import ccm_open, ccm_seal
 from baken.crypto.ctr import aes_ctr
 from baken.crypto.ed25519 import x25519_public
-from baken.crypto.sha512 import sha512, sha512_pure
+from baken.crypto.sha512 import sha512, sha512_of, sha512_of_pure, sha512_pure
 from baken.crypto.x25519 import x25519
 
 
@@ -87,6 +87,14 @@ def test_sha512_pads_around_the_end_of_a_block():
 def test_sha512_does_not_depend_on_the_kind_of_buffer():
     data = Random(7).bytes(200)
     assert sha512_pure(bytearray(data)) == sha512_pure(data) == sha512_pure(memoryview(data))
+
+
+def test_sha512_of_pieces_is_that_of_the_whole():
+    data = Random(8).bytes(700)
+    whole = sha512_pure(data)
+    for size in (1, 100, 128, 129, 256, 700):
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        assert sha512_of_pure(iter(pieces)) == sha512_of(iter(pieces)) == whole
 
 
 def test_x25519_matches_rfc_7748():

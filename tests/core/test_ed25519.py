@@ -106,6 +106,16 @@ def test_keys_with_a_part_of_small_order_get_the_same_verdict_from_every_verifie
     assert 0 < accepted < 12
 
 
+def test_a_message_in_pieces_has_the_verdict_of_the_whole():
+    key = signing.AuthorityKey(bytes([5]) * 32)
+    message = bytes(range(256)) * 3
+    signature = key.sign(message)
+    for verify in (ed25519.verify_pieces, signing.verify_pieces):
+        assert verify(key.public, iter([message[:1], message[1:300], message[300:]]), signature)
+        assert not verify(key.public, iter([message[:300], message[301:]]), signature)
+        assert not verify(key.public, iter([]), signature)
+
+
 def test_public_keys_that_are_not_canonical_are_refused():
     for y in range(_P, 2**255):
         public = y.to_bytes(32, "little")

@@ -170,6 +170,32 @@ def test_a_trust_list_comes_back_as_it_was_signed():
     assert got.point_by_code(b"XX99") is None
 
 
+def test_a_trust_list_is_read_piece_by_piece_and_a_point_that_is_damaged_later_is_nobody():
+    points = [trust.Point(n, b"X%d" % n, b"Naam van %d" % n, None, n, bytes([n]) * 32) for n in range(1, 41)]
+    made = trust.TrustList(1, ROOT.public, b"r", AREAS, TRUST.authorities.values(), points)
+    raw = bytearray(trust.encode(made, ROOT.sign))
+    asked = []
+
+    def fetch(at, size):
+        asked.append(size)
+        return bytes(raw[at : at + size])
+
+    got = trust.read(fetch, len(raw), ROOT.public)
+    assert got == made and max(asked) <= 300
+    raw[raw.index(b"Naam van 7")] ^= 1
+    assert 7 in got.points and got.points.get(7) is None and got.points.get(8) == points[7]
+    raw[-1000:] = b""
+    assert got.points.get(40) is None and got.points.get(99) is None
+
+
+def test_a_trust_list_that_names_a_point_twice_is_refused():
+    body = trust.encode(TRUST, ROOT.sign)[: -records.SIGNATURE_SIZE]
+    twice = body.replace(b"\x00\x02\x01\x00\x00\x10\x01", b"\x00\x01\x01\x00\x00\x10\x01")
+    assert twice != body
+    raw = twice + ROOT.sign(b"baken-trust-1" + twice)
+    assert cause_of(trust.decode, raw, ROOT.public) == "trust-number"
+
+
 def test_a_trust_list_with_a_changed_byte_or_another_root_is_refused():
     raw = trust.encode(TRUST, ROOT.sign)
     for at in (0, 5, 41, 60, len(raw) - 1):

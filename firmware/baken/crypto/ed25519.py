@@ -17,7 +17,11 @@ Nothing here takes constant time. A node's key is exposed to whoever holds the n
 
 from baken.compat import const
 from baken.crypto.comb import COMB
-from baken.crypto.sha512 import sha512
+from baken.crypto.sha512 import sha512, sha512_of
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
@@ -98,6 +102,15 @@ def verify(public: bytes, message: "bytes | bytearray | memoryview", signature: 
     Stricter than RFC 8032 asks: s below the group order, canonical encodings only, no cofactor in the
     equation, and no public key of small order (it would accept signatures that nobody made).
     """
+    return verify_pieces(public, (message,), signature)
+
+
+def verify_pieces(
+    public: bytes, pieces: "Iterable[bytes | bytearray | memoryview]", signature: bytes
+) -> bool:
+    """`verify` of a message that is too long to be in memory: all `pieces` behind one another, asked for one
+    at a time.
+    """
     if len(signature) != 64 or not is_acceptable(public) or not is_reduced(signature):
         return False
     point = _decompress(public)
@@ -105,8 +118,14 @@ def verify(public: bytes, message: "bytes | bytearray | memoryview", signature: 
         return False
     first = bytes(signature[:32])
     s = int.from_bytes(signature[32:], "little")
-    h = int.from_bytes(sha512(first + bytes(public) + bytes(message)), "little") % _L
+    h = int.from_bytes(sha512_of(_behind(first + bytes(public), pieces)), "little") % _L
     return _encode(_multiply_both(s, h, _P - point[0], point[1])) == first
+
+
+def _behind(head: bytes, pieces: "Iterable[bytes | bytearray | memoryview]") -> "Iterator[bytes]":
+    yield head
+    for piece in pieces:
+        yield bytes(piece)
 
 
 def is_acceptable(public: bytes) -> bool:

@@ -3,6 +3,12 @@
 import hashlib
 import struct
 
+from baken.compat import const
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 # The first 64 bits of the fractional parts of the cube roots of the first 80 primes, and of the square roots
@@ -46,13 +52,29 @@ _INITIAL = (
 
 def sha512_pure(data: "bytes | bytearray | memoryview") -> bytes:
     """The SHA-512 digest of data, 64 bytes."""
+    return sha512_of_pure((data,))
+
+
+def sha512_of_pure(pieces: "Iterable[bytes | bytearray | memoryview]") -> bytes:
+    """The digest of all `pieces` behind one another, of which one is asked for at a time."""
     rounds = struct.unpack(">80Q", _ROUNDS)
     state = struct.unpack(">8Q", _INITIAL)
-    length = len(data)
-    padded = bytes(data) + b"\x80" + bytes((111 - length) % 128) + (8 * length).to_bytes(16, "big")
-    for offset in range(0, len(padded), 128):
-        state = _compress(rounds, state, padded, offset)
-    return struct.pack(">8Q", *state)
+    length = 0
+    rest = b""
+    for piece in pieces:
+        length += len(piece)
+        rest += bytes(piece)
+        state = _compress_all(rounds, state, rest)
+        rest = rest[len(rest) & ~127 :]
+    end = rest + b"\x80" + bytes((111 - length) % 128) + (8 * length).to_bytes(16, "big")
+    return struct.pack(">8Q", *_compress_all(rounds, state, end))
+
+
+def _compress_all(rounds, state, data):
+    """The state after the whole blocks that `data` begins with."""
+    for offset in range(0, len(data) - 127, 128):
+        state = _compress(rounds, state, data, offset)
+    return state
 
 
 def _compress(rounds, state, data, offset):
@@ -95,5 +117,13 @@ if hasattr(hashlib, "sha512"):
         """The SHA-512 digest of data, 64 bytes."""
         return hashlib.sha512(data).digest()
 
+    def sha512_of(pieces: "Iterable[bytes | bytearray | memoryview]") -> bytes:
+        """The digest of all `pieces` behind one another, of which one is asked for at a time."""
+        digest = hashlib.sha512()
+        for piece in pieces:
+            digest.update(piece)
+        return digest.digest()
+
 else:
     sha512 = sha512_pure
+    sha512_of = sha512_of_pure

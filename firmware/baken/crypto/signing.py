@@ -9,7 +9,7 @@ from baken.crypto import ed25519
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 try:
     from cryptography.exceptions import InvalidSignature as _InvalidSignature
@@ -26,12 +26,19 @@ try:
             return False
         return True
 
+    def verify_pieces(
+        public: bytes, pieces: "Iterable[bytes | bytearray | memoryview]", signature: bytes
+    ) -> bool:
+        """`verify` of all `pieces` behind one another; on a board they are asked for one at a time."""
+        return verify(public, b"".join(pieces), signature)
+
     def _authority_key(seed: bytes) -> "tuple[bytes, Callable[[bytes], bytes]]":
         key = _PrivateKey.from_private_bytes(seed)
         return key.public_key().public_bytes_raw(), key.sign
 
 except ImportError:
     verify = ed25519.verify
+    verify_pieces = ed25519.verify_pieces
 
     def _authority_key(seed: bytes) -> "tuple[bytes, Callable[[bytes], bytes]]":
         key = ed25519.signing_key(seed)

@@ -9,6 +9,7 @@ u24, part u8. Of several items about one id the last counts. What is damaged is 
 """
 
 from baken.compat import const, crc32
+from baken.table import Table
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import HEADER_SIZE, decode_header
 
@@ -18,89 +19,50 @@ _MAGIC = b"\xb7\x42"
 _MAX_BATCH = const(4096)
 _CHUNK = const(256)  # bytes from which a piece of a batch is written
 
-# A row of the index: id in HEADER_SIZE bytes | place u24 | size u8 | low half of the record's CRC-32 u16.
-_ROW = const(13)
-_ROWS = const(32)  # in a block: a full heap has no room for a long stretch
-_AT_PLACE = const(7)
-_AT_SIZE = const(10)
-_AT_CRC = const(11)
+# A value of the index, behind the id: place u24 | size u8 | low half of the record's CRC-32 u16.
+_VALUE_SIZE = const(6)
 
 
 class Index:
-    """Where in the log each record lies, by id: thirteen bytes a record, in blocks."""
+    """Where in the log each record lies, by id: thirteen bytes a record."""
 
     def __init__(self):
-        self._blocks = []
-        self._count = 0
+        self._table = Table(HEADER_SIZE, _VALUE_SIZE)
 
     def __len__(self):
-        return self._count
+        return len(self._table)
 
     def __contains__(self, record_id):
-        return self._find(record_id) is not None
+        return _pack_id(record_id) in self._table
 
     def ids(self):
         """The id of each record, in no promised order; nothing may be changed meanwhile."""
-        for number in range(self._count):
-            block, at = self._row(number)
-            yield _unpack_id(block, at)
+        for row in self._table:
+            yield _unpack_id(row, 0)
 
     def get(self, record_id):
         """(place of a record, its size, low half of its CRC-32), or None."""
-        number = self._find(record_id)
-        if number is None:
+        found = self._table.get(_pack_id(record_id))
+        if found is None:
             return None
-        block, at = self._row(number)
-        place = int.from_bytes(block[at + _AT_PLACE : at + _AT_SIZE], "big")
-        return place, block[at + _AT_SIZE], block[at + _AT_CRC] << 8 | block[at + _AT_CRC + 1]
+        return int.from_bytes(found[:3], "big"), found[3], found[4] << 8 | found[5]
 
     def set(self, record_id, place, raw):
         """This record lies at this place now."""
-        number = self._find(record_id)
-        if number is None:
-            number = self._count
-            if number == len(self._blocks) * _ROWS:
-                self._blocks.append(bytearray(_ROW * _ROWS))
-            self._count += 1
-        block, at = self._row(number)
         crc = crc32(raw) & 0xFFFF
-        block[at : at + _ROW] = (
-            _pack_id(record_id) + place.to_bytes(3, "big") + bytes((len(raw), crc >> 8, crc & 0xFF))
-        )
+        value = place.to_bytes(3, "big") + bytes((len(raw), crc >> 8, crc & 0xFF))
+        self._table.set(_pack_id(record_id), value)
 
     def remove(self, record_id):
         """Forget a record; nothing happens when there is none."""
-        number = self._find(record_id)
-        if number is None:
-            return
-        self._count -= 1
-        block, at = self._row(number)
-        last, at_last = self._row(self._count)
-        block[at : at + _ROW] = last[at_last : at_last + _ROW]
-        if self._count % _ROWS == 0:
-            self._blocks.pop()
+        self._table.remove(_pack_id(record_id))
 
     def size(self):
         """Bytes of all records, each alone in its batch."""
         total = 0
-        for number in range(self._count):
-            block, at = self._row(number)
-            total += block[at + _AT_SIZE] + AROUND
+        for row in self._table:
+            total += row[HEADER_SIZE + 3] + AROUND
         return total
-
-    def _row(self, number):
-        return self._blocks[number // _ROWS], number % _ROWS * _ROW
-
-    def _find(self, record_id):
-        key = _pack_id(record_id)
-        for index, block in enumerate(self._blocks):
-            at = block.find(key)
-            while at >= 0:
-                if at % _ROW == 0:
-                    number = index * _ROWS + at // _ROW
-                    return number if number < self._count else None
-                at = block.find(key, at + 1)
-        return None
 
 
 def read(file, take):

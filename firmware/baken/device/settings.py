@@ -94,19 +94,35 @@ def load(path):
     """
     try:
         with open(path + "/node.json") as file:
-            values = json.load(file)
-        trust_size = os.stat(path + "/trust.bin")[6]
-        if trust_size > trust.MAX_SIZE:
-            raise SettingsError("trust.bin is %d bytes, limit %d" % (trust_size, trust.MAX_SIZE))
-        with open(path + "/trust.bin", "rb") as file:
-            trust_data = file.read()
+            values = _json(file)
+        listed = _OnFlash(path + "/trust.bin")
+        trust_list = trust.read(listed.read, listed.size(), unhexlify(values["root_public"]))
+        return Settings(values, trust_list)
     except OSError as error:
         raise SettingsError("node is not provisioned: node.json or trust.bin cannot be read (%s)" % error)
-    except ValueError as error:
-        raise SettingsError("node.json is damaged: %s" % error)
-    try:
-        return Settings(values, trust.decode(trust_data, unhexlify(values["root_public"])))
     except KeyError as error:
         raise SettingsError("node.json lacks the value %s" % error)
     except (ProtocolError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError("node.json or trust.bin is wrong: %s" % error)
+
+
+def _json(file):
+    try:
+        return json.load(file)
+    except ValueError as error:
+        raise SettingsError("node.json is damaged: %s" % error)
+
+
+class _OnFlash:
+    """The trust list where it lies: a long one is a sixth of a board's memory."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def size(self):
+        return os.stat(self._path)[6]
+
+    def read(self, at, size):
+        with open(self._path, "rb") as file:
+            file.seek(at)
+            return file.read(size)

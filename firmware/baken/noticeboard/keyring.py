@@ -4,36 +4,51 @@ from baken.compat import const
 from baken.crypto import signing
 from baken.wire import amendment as wire
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import AUTHORITY_KINDS, POINT_KINDS, ROOT_KINDS, role_of, signature_of, signed_bytes
-from baken.wire.trust import TrustList
+from baken.wire.records import (
+    AUTHORITY_KINDS,
+    POINT_KINDS,
+    ROOT_KINDS,
+    TRUST,
+    role_of,
+    signature_of,
+    signed_bytes,
+)
+from baken.wire.trust import MAX_AUTHORITIES, MAX_POINTS, PointsByNumber, TrustList
 
 MAX_AMENDMENTS = const(64)
 
 
 class Keyring:
-    """`trust` is the TrustList that holds now; it is replaced, never changed, when an amendment comes."""
+    """`trust` is the TrustList that holds now: the provisioned one with the amendments that have come."""
 
-    def __init__(self, provisioned):
-        self.trust = provisioned
+    def __init__(self, provisioned, fetch):
+        """`fetch(record id)` gives the raw amendments that were taken in, None for one that is lost."""
         self._provisioned = provisioned
-        self._amendments = {}  # serial number -> (Amendment, raw)
+        self._fetch = fetch
+        self._latest = {}  # who -> serial number of the amendment about them, doubled, with 1 if it is a SET
+        self._lost = set()  # serial numbers of those that have to come again
         self._needless = {}  # serial number -> that of the one that overtook it
+        old = provisioned
+        points = _Amended(old.points, self._latest, self._entry)
+        self.trust = TrustList(
+            old.serial, old.root_public, old.region, old.areas, old.authorities.values(), points
+        )
 
     def __len__(self):
-        return len(self._amendments)
+        return len(self._latest) - len(self._lost)
 
-    def get(self, seq):
-        """Raw amendment with that serial number, or None."""
-        held = self._amendments.get(seq)
-        return held[1] if held else None
+    def __contains__(self, seq):
+        return seq not in self._lost and seq in [said >> 1 for said in self._latest.values()]
 
     def numbers(self):
         """Serial numbers of the amendments held, in order."""
-        return sorted(self._amendments)
+        held = [said >> 1 for said in self._latest.values()]
+        return sorted([seq for seq in held if seq not in self._lost])
 
     def records(self):
         """Raw amendments, in order."""
-        return [self._amendments[seq][1] for seq in self.numbers()]
+        found = [self._raw(seq) for seq in self.numbers()]
+        return [raw for raw in found if raw is not None]
 
     def is_contained(self, seq):
         """Whether the provisioned list is as new as an amendment with this serial number."""
@@ -41,14 +56,22 @@ class Keyring:
 
     def wants(self, seq):
         """Whether an amendment with this serial number would say something that is not known here."""
-        return not (self.is_contained(seq) or seq in self._amendments or seq in self._needless)
+        return not (self.is_contained(seq) or seq in self or seq in self._needless)
 
     def overtaking(self, seq):
         """The raw amendment that made the one with this serial number needless, or None."""
-        return self.get(self._needless.get(seq))
+        newer = self._needless.get(seq)
+        return None if newer is None else self._raw(newer)
+
+    def lose(self, seq):
+        """This amendment can be read no more. What it has taken away stays away, and whom it has set is not
+        trusted until it has come again.
+        """
+        if seq in self:
+            self._lost.add(seq)
 
     def amend(self, raw):
-        """Take in an amendment whose signature has been checked.
+        """Take in an amendment whose signature has been checked, and which `fetch` gives from now on.
 
         Gives (the Amendment, serial numbers of amendments that it makes needless). RemoteProtocolError when
         there is no room, or when it names an area that the region has not.
@@ -61,21 +84,33 @@ class Keyring:
         area = new.entry.area if new.entry and new.action == wire.SET_POINT else None
         if area is not None and area >= len(self._provisioned.areas):
             raise RemoteProtocolError("a point lies in area %d" % area, "trust-area")
-        needless = [seq for seq, (held, _) in self._amendments.items() if _overtakes(new, held)]
-        for held, _ in self._amendments.values():
-            if _overtakes(held, new):
-                self._needless[new.seq] = held.seq
-                raise RemoteProtocolError("%d is overtaken by %d" % (new.seq, held.seq), "old-trust")
-        if len(self._amendments) - len(needless) >= MAX_AMENDMENTS:
-            raise RemoteProtocolError(
-                "%d amendments, limit %d" % (len(self._amendments), MAX_AMENDMENTS), "full"
-            )
-        for seq in needless:
-            del self._amendments[seq]
-            self._needless[seq] = new.seq
-        self._amendments[new.seq] = (new, raw)
-        self._work_out()
+        who = _who(new.action in _OF_AUTHORITIES, new.number)
+        said = self._latest.get(who)
+        before = None if said is None else said >> 1
+        if before is not None and before > new.seq:
+            self._remember_needless(new.seq, before)
+            raise RemoteProtocolError("%d is overtaken by %d" % (new.seq, before), "old-trust")
+        self._check_room(new, before)
+        needless = []
+        if before is not None and before != new.seq:
+            needless.append(before)
+            self._remember_needless(before, new.seq)
+        self._lost.discard(before)
+        self._latest[who] = new.seq << 1 | (new.entry is not None)
+        if new.action == wire.SET_AUTHORITY:
+            self.trust.authorities[new.number] = new.entry
+        elif new.action == wire.REVOKE_AUTHORITY:
+            self.trust.authorities.pop(new.number, None)
         return new, needless
+
+    def knows(self, kind, origin):
+        """Whether anybody may sign records of this kind and origin."""
+        role = role_of(kind)
+        if role in AUTHORITY_KINDS:
+            return origin in self.trust.authorities
+        if role in POINT_KINDS:
+            return origin in self.trust.points
+        return role in ROOT_KINDS and origin == wire.ROOT_ORIGIN
 
     def key_of(self, kind, origin):
         """The public key that records of this kind and origin are signed with; None: nobody's."""
@@ -84,7 +119,8 @@ class Keyring:
             authority = self.trust.authorities.get(origin)
             return authority.public if authority else None
         if role in POINT_KINDS:
-            return self.trust.points.signing_public(origin)
+            point = self.trust.points.get(origin)
+            return point.signing_public if point else None
         return self.trust.root_public if role in ROOT_KINDS and origin == wire.ROOT_ORIGIN else None
 
     def check(self, header, unix_s):
@@ -92,7 +128,7 @@ class Keyring:
         the time is unknown).
         """
         role = role_of(header.kind)
-        if self.key_of(header.kind, header.origin) is None:
+        if not self.knows(header.kind, header.origin):
             if role in AUTHORITY_KINDS:
                 raise RemoteProtocolError("authority %d is not trusted" % header.origin, "unknown-authority")
             if role in POINT_KINDS:
@@ -105,33 +141,69 @@ class Keyring:
 
     def verify(self, header, raw):
         """RemoteProtocolError when a record is not signed by the one it names as its origin."""
-        if not self.is_signed(self.key_of(header.kind, header.origin), raw):
+        public = self.key_of(header.kind, header.origin)
+        if public is None or not self.is_signed(public, raw):
             raise RemoteProtocolError("signature is wrong", "bad-signature")
 
     def is_signed(self, public, raw):
         """Whether the holder of the public key `public` has signed a record."""
         return signing.verify(public, signed_bytes(raw, self.trust.tag), signature_of(raw))
 
-    def _work_out(self):
-        old = self._provisioned
-        authorities = dict(old.authorities)
-        points = old.points.copy()
-        for seq in self.numbers():
-            change, _ = self._amendments[seq]
-            entries = authorities if change.action in _OF_AUTHORITIES else points
-            if change.entry is None:
-                entries.pop(change.number, None)
-            else:
-                entries[change.number] = change.entry
-        self.trust = TrustList(
-            old.serial, old.root_public, old.region, old.areas, authorities.values(), points
-        )
+    def _check_room(self, new, before):
+        if before is None and len(self._latest) >= MAX_AMENDMENTS:
+            raise RemoteProtocolError("%d amendments, limit %d" % (len(self._latest), MAX_AMENDMENTS), "full")
+        entries, limit = self.trust.points, MAX_POINTS
+        if new.action in _OF_AUTHORITIES:
+            entries, limit = self.trust.authorities, MAX_AUTHORITIES
+        if new.entry is not None and new.number not in entries and len(entries) >= limit:
+            raise RemoteProtocolError("%d trusted, limit %d" % (len(entries), limit), "full")
+
+    def _remember_needless(self, seq, newer):
+        self._needless[seq] = newer
+        if len(self._needless) > MAX_AMENDMENTS:
+            del self._needless[min(self._needless)]
+
+    def _raw(self, seq):
+        return self._fetch((TRUST, wire.ROOT_ORIGIN, seq, 0))
+
+    def _entry(self, seq):
+        """The trust.Point that this amendment sets, or None."""
+        raw = self._raw(seq)
+        return wire.decode(raw).entry if raw is not None else None
+
+
+class _Amended(PointsByNumber):
+    """The points that are trusted now: those of the list, under what amendments say."""
+
+    def __init__(self, listed, latest, entry):
+        self._listed = listed
+        self._latest = latest  # as in Keyring
+        self._entry = entry
+
+    def __iter__(self):
+        for number in self._listed:
+            if number in self:
+                yield number
+        for who, said in self._latest.items():
+            if who <= 0xFFFF and said & 1 and who not in self._listed:
+                yield who
+
+    def __contains__(self, number):
+        said = self._latest.get(_who(False, number))
+        return number in self._listed if said is None else bool(said & 1)
+
+    def get(self, number, default=None):
+        """The Point, or `default`; also for one whose amendment is lost."""
+        said = self._latest.get(_who(False, number))
+        if said is None:
+            return self._listed.get(number, default)
+        point = self._entry(said >> 1) if said & 1 else None
+        return default if point is None else point
 
 
 _OF_AUTHORITIES = (wire.REVOKE_AUTHORITY, wire.SET_AUTHORITY)
 
 
-def _overtakes(new, held):
-    """Whether `new` says all that is still to be said of the one whom `held` is about."""
-    same_kind = (new.action in _OF_AUTHORITIES) == (held.action in _OF_AUTHORITIES)
-    return same_kind and new.number == held.number and new.seq > held.seq
+def _who(is_authority, number):
+    """One number for an authority or a point."""
+    return is_authority << 16 | number

@@ -6,9 +6,8 @@ from baken.wire.records import decode_header
 class MemoryStore:
     """A store that forgets everything; for tests and for consoles that only look."""
 
-    lost = ()
-
     def __init__(self):
+        self.lost = []
         self._records = {}
         self._values = {}
 

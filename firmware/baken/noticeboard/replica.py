@@ -59,7 +59,7 @@ class Replica:
     """
 
     def __init__(self, trust, store):
-        self.keyring = Keyring(trust)
+        self.keyring = Keyring(trust, store.fetch)
         self.letters = Letters()
         self.counters = {}
         self.revision = 0
@@ -258,7 +258,7 @@ class Replica:
             elif kind == ANSWER:
                 if origin in self.trust.authorities and (kind, origin, seq, 0) not in self.letters:
                     return True
-            elif self.keyring.key_of(kind, origin) and seq > self._registers.seq(kind, origin):
+            elif self.keyring.knows(kind, origin) and seq > self._registers.seq(kind, origin):
                 return True
         return False
 
@@ -324,9 +324,9 @@ class Replica:
         self._changed()
 
     def _receive_amendment(self, header, raw):
-        if self.keyring.get(header.seq) == raw:
+        if self.get(header.record_id) == raw:
             return Outcome(KNOWN, header.record_id)
-        if self.keyring.get(header.seq):
+        if header.seq in self.keyring:
             raise RemoteProtocolError("another amendment has the number %d" % header.seq, "conflict")
         amendment.decode(raw)
         self.keyring.verify(header, raw)
@@ -378,6 +378,8 @@ class Replica:
             kind, origin, seq, _part = record_id
             if kind == BULLETIN:
                 self._board.lose(record_id)
+            elif kind == TRUST:
+                self.keyring.lose(seq)
             elif kind == REPORT or kind == ANSWER:
                 if record_id in self.letters:
                     self.letters.remove(kind, [(origin, seq)])
@@ -424,7 +426,7 @@ class Replica:
 
     def _load_record(self, header, raw):
         kind = header.kind
-        if self.keyring.key_of(kind, header.origin) is None:
+        if not self.keyring.knows(kind, header.origin):
             raise RemoteProtocolError(
                 "record of kind %d, origin %d is not trusted" % (kind, header.origin), "untrusted"
             )

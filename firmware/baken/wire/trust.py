@@ -11,11 +11,12 @@
                 X25519 public key 32, code (length u8, ASCII), name (length u8, UTF-8)
     ...    64   Ed25519 signature by root over "baken-trust-1" and all bytes before it
 
-A point signs with the Edwards form of its X25519 key, which is derived when the list is read.
+A point signs with the Edwards form of its X25519 key.
 """
 
-from baken.compat import const
+from baken.compat import const, crc32
 from baken.crypto import ed25519, signing
+from baken.table import Table
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import SIGNATURE_SIZE, region_tag
@@ -27,8 +28,10 @@ MAX_AUTHORITIES = const(32)
 MAX_POINTS = const(256)
 NO_AREA = const(255)
 _DOMAIN = b"baken-trust-1"
-_KEY_SIZE = const(32)
-_NO_KEY = bytes(32)
+_HEAD_SIZE = const(40)
+_PIECE = const(256)  # bytes that are read at a time
+_NUMBER_SIZE = const(2)
+_PLACE_SIZE = const(6)  # place u16, CRC-32 of the bytes there
 
 
 class Authority(Record):
@@ -67,74 +70,86 @@ class Point(Record):
         return self._signing_public
 
 
-class Points:
-    """The points of a region, to read and change like a dictionary: {number: Point}.
+class PointsByNumber:
+    """Points to read like a dictionary, {number: Point}; subclasses say which, with `__iter__` and `get`."""
 
-    What was read from a list stays bytes, all in one piece, and becomes a Point when it is asked for: that
-    takes a fifth of the memory.
-    """
-
-    def __init__(self, held, data=None):
-        self._held = held  # number -> Point, or where its bytes begin in `data`
-        self._data = data or bytearray()  # before each its signing key; zeros until it is heard
-
-    def __len__(self):
-        return len(self._held)
+    def get(self, number, default=None):
+        """The Point, or `default`."""
+        raise NotImplementedError
 
     def __iter__(self):
-        return iter(self._held)
+        raise NotImplementedError
 
-    def __contains__(self, number):
-        return number in self._held
+    def __len__(self):
+        return len(list(iter(self)))
 
     def __getitem__(self, number):
-        held = self._held[number]
-        return held if isinstance(held, Point) else _Reader(self._data, held, len(self._data)).point()
-
-    def __setitem__(self, number, point):
-        self.pop(number)
-        self._held[number] = point
+        point = self.get(number)
+        if point is None:
+            raise KeyError(number)
+        return point
 
     def __eq__(self, other):
         return len(self) == len(other) and not [1 for number in self if self[number] != other.get(number)]
 
-    def get(self, number, default=None):
-        """The Point, or `default`."""
-        return self[number] if number in self._held else default
-
-    def signing_public(self, number):
-        """The Point's `signing_public`, worked out once; None for an unknown one."""
-        held = self._held.get(number)
-        if held is None or isinstance(held, Point):
-            return held and held.signing_public
-        signing_public = bytes(self._data[held - _KEY_SIZE : held])
-        if signing_public == _NO_KEY:
-            signing_public = self[number].signing_public
-            self._data[held - _KEY_SIZE : held] = signing_public
-        return signing_public
-
-    def pop(self, number, default=None):
-        """Take a point out."""
-        point = self.get(number, default)
-        self._held.pop(number, None)
-        return point
-
     def keys(self):
-        return self._held.keys()
+        return list(iter(self))
 
     def values(self):
-        return [self[number] for number in self._held]
+        return [self[number] for number in self]
 
     def items(self):
-        return [(number, self[number]) for number in self._held]
+        return [(number, self[number]) for number in self]
 
-    def copy(self):
-        return Points(dict(self._held), self._data)
+
+class Points(PointsByNumber):
+    """The points of a list that was read.
+
+    In memory is where each lies, eight bytes a point; a Point is read when it is asked for. One that has
+    become unreadable since, or is not as it was signed, is known to nobody.
+    """
+
+    def __init__(self, read, end):
+        """`read(at, size)` gives bytes of the list, `end` is where they end."""
+        self._read = read
+        self._end = end
+        self._places = Table(_NUMBER_SIZE, _PLACE_SIZE)
+
+    def add(self, reader):
+        """Note the point that `reader`, a _Reader, is at; it is given, and the reader is behind it."""
+        place = reader.at
+        point = reader.point()
+        if point.number in self:
+            raise RemoteProtocolError("point %d is listed twice" % point.number, "trust-number")
+        self._places.set(_number(point.number), place.to_bytes(2, "big") + reader.check())
+        return point
+
+    def __len__(self):
+        return len(self._places)
+
+    def __iter__(self):
+        for row in self._places:
+            yield int.from_bytes(row[:_NUMBER_SIZE], "big")
+
+    def __contains__(self, number):
+        return _number(number) in self._places
+
+    def get(self, number, default=None):
+        """The Point, or `default`."""
+        place = self._places.get(_number(number))
+        if place is None:
+            return default
+        reader = _Reader(self._read, int.from_bytes(place[:2], "big"), self._end)
+        try:
+            point = reader.point()
+        except (OSError, RemoteProtocolError):
+            return default
+        return point if reader.check() == place[2:] else default
 
 
 class TrustList(Record):
-    """Who may speak in a region; `areas` is a list of (code, name), `authorities` and `points` map number
-    to entry (see `Points`).
+    """Who may speak in a region; `areas` is a list of (code, name); `authorities` maps number to entry, and
+    so does `points`, which is a dictionary or is read like one (see `Points`).
     """
 
     __slots__ = ("areas", "authorities", "points", "region", "root_public", "serial", "tag")
@@ -145,9 +160,7 @@ class TrustList(Record):
         self.region = region
         self.areas = areas
         self.authorities = {entry.number: entry for entry in authorities}
-        if not isinstance(points, Points):
-            points = Points({entry.number: entry for entry in points})
-        self.points = points
+        self.points = points if hasattr(points, "keys") else {entry.number: entry for entry in points}
         self.tag = region_tag(root_public)
 
     def point_by_code(self, code):
@@ -194,59 +207,78 @@ def encode(trust, sign):
 
 
 def decode(data, root_public=None):
+    """TrustList of bytes in memory, see `read`."""
+    return read(lambda at, size: data[at : at + size], len(data), root_public)
+
+
+def read(fetch, size, root_public=None):
     """TrustList, its signature checked; RemoteProtocolError otherwise.
 
-    `root_public`: the root key that the holder was provisioned with; None takes the one inside the list,
-    which proves only that the list is unharmed (for tools that show one).
+    `fetch(at, size)` gives bytes of the `size` bytes of the list, of which no more than a few hundred are
+    asked for at a time; the points are asked for later on, see `Points`. `root_public`: the root key that the
+    holder was provisioned with; None takes the one inside the list, which proves only that the list is
+    unharmed (for tools that show one).
     """
-    if len(data) > MAX_SIZE:
-        raise RemoteProtocolError("trust list is %d bytes, limit %d" % (len(data), MAX_SIZE), "trust-size")
-    if len(data) < 40 + SIGNATURE_SIZE or bytes(data[:4]) != MAGIC:
+    if size > MAX_SIZE:
+        raise RemoteProtocolError("trust list is %d bytes, limit %d" % (size, MAX_SIZE), "trust-size")
+    head = bytes(fetch(0, _HEAD_SIZE))
+    end = size - SIGNATURE_SIZE
+    if end < _HEAD_SIZE or head[:4] != MAGIC:
         raise RemoteProtocolError("not a trust list", "trust-magic")
-    body_end = len(data) - SIGNATURE_SIZE
-    root = bytes(data[8:40])
+    root = head[8:]
     if root_public is not None and root != root_public:
         raise RemoteProtocolError("trust list is of another region's root key", "trust-root")
-    if not signing.verify(root, _DOMAIN + bytes(data[:body_end]), bytes(data[body_end:])):
+    if not signing.verify_pieces(root, _signed(fetch, end), bytes(fetch(end, SIGNATURE_SIZE))):
         raise RemoteProtocolError("root signature of the trust list is wrong", "trust-signature")
-    reader = _Reader(data, 40, body_end)
+    reader = _Reader(fetch, _HEAD_SIZE, end)
     region = reader.text()
     areas = [(reader.text(), reader.text()) for _ in range(reader.count(1, MAX_AREAS))]
     authorities = []
     for _ in range(reader.count(1, MAX_AUTHORITIES)):
         authorities.append(Authority(reader.number(2), reader.take(32), reader.text()))
-    points = {}
-    count = reader.count(2, MAX_POINTS)
-    held = bytearray(max(0, body_end - reader.at) + count * _KEY_SIZE)
-    end = 0
-    for _ in range(count):
-        start = reader.at
-        point = reader.point()
+    points = Points(fetch, end)
+    for _ in range(reader.count(2, MAX_POINTS)):
+        point = points.add(reader)
         if point.area is not None and point.area >= len(areas):
             raise RemoteProtocolError(
                 "a point lies in an area beyond the %d listed" % len(areas), "trust-area"
             )
-        begin = points[point.number] = end + _KEY_SIZE
-        end = begin + reader.at - start
-        held[begin:end] = data[start : reader.at]
     if 0 in points or [entry for entry in authorities if entry.number == 0]:
         raise RemoteProtocolError("numbers of authorities and points start at 1", "trust-number")
-    if reader.at != body_end:
-        raise RemoteProtocolError("trust list has %d bytes too many" % (body_end - reader.at), "trust-size")
-    return TrustList(int.from_bytes(data[4:8], "big"), root, region, areas, authorities, Points(points, held))
+    if reader.at != end:
+        raise RemoteProtocolError("trust list has %d bytes too many" % (end - reader.at), "trust-size")
+    return TrustList(int.from_bytes(head[4:8], "big"), root, region, areas, authorities, points)
+
+
+def _signed(fetch, end):
+    """In pieces what root has signed."""
+    yield _DOMAIN
+    for at in range(0, end, _PIECE):
+        yield fetch(at, min(_PIECE, end - at))
 
 
 class _Reader:
-    def __init__(self, data, at, end):
-        self.data = data
+    """Takes a list apart from `at` on; `fetch` as for `read`."""
+
+    def __init__(self, fetch, at, end):
         self.at = at
-        self.end = end
+        self._fetch = fetch
+        self._end = end
+        self._piece = b""
+        self._piece_at = at
+        self._crc = 0
 
     def take(self, size):
-        if self.at + size > self.end:
+        if self.at + size > self._end:
             raise RemoteProtocolError("trust list ends too early", "trust-short")
+        if self.at + size > self._piece_at + len(self._piece):
+            self._piece_at = self.at
+            self._piece = bytes(self._fetch(self.at, min(max(size, _PIECE), self._end - self.at)))
+        begin = self.at - self._piece_at
         self.at += size
-        return bytes(self.data[self.at - size : self.at])
+        taken = self._piece[begin : begin + size]
+        self._crc = crc32(taken, self._crc)
+        return taken
 
     def number(self, size):
         return int.from_bytes(self.take(size), "big")
@@ -261,9 +293,18 @@ class _Reader:
         return self.take(self.number(1))
 
     def point(self):
+        self._crc = 0
         number, area, node_num = self.number(2), self.number(1), self.number(4)
         public, code = self.take(32), self.text()
         return Point(number, code, self.text(), None if area == NO_AREA else area, node_num, public)
+
+    def check(self):
+        """CRC-32 of the bytes of the point that was read last."""
+        return self._crc.to_bytes(4, "big")
+
+
+def _number(value):
+    return value.to_bytes(_NUMBER_SIZE, "big")
 
 
 def _put(out, value, size):
