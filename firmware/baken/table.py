@@ -1,7 +1,7 @@
-"""A table of bytes: rows of one size, each found by the key that it begins with.
+"""Much in little memory: rows of bytes in a table, and values that are made when they are asked for.
 
-A dictionary of small objects takes five times as much of a board's memory, and its own table has to be one
-long stretch.
+A dictionary of small objects takes five times as much of a board's memory as their bytes, and its own table
+has to be one long stretch.
 """
 
 from baken.compat import const
@@ -78,3 +78,47 @@ class Table:
                     return number if number < self._count else None
                 at = block.find(key, at + 1)
         return None
+
+
+class Lookup:
+    """What is read like a dictionary, each value made when it is asked for: subclasses have `get`, and
+    `__iter__` for the keys. A value that cannot be made is left out.
+    """
+
+    def get(self, key, default=None):
+        """The value, or `default`."""
+        raise NotImplementedError
+
+    def __iter__(self):
+        raise NotImplementedError
+
+    def __len__(self):
+        return len(self.keys())
+
+    def __contains__(self, key):
+        return self.get(key) is not None
+
+    def __getitem__(self, key):
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __eq__(self, other):
+        return len(self) == len(other) and all([self.get(key) == other.get(key) for key in self])
+
+    def keys(self):
+        """In no promised order."""
+        return list(iter(self))
+
+    def values(self):
+        """One after the other."""
+        for _, value in self.items():
+            yield value
+
+    def items(self):
+        """(key, value), one after the other."""
+        for key in self.keys():
+            value = self.get(key)
+            if value is not None:
+                yield key, value

@@ -414,7 +414,7 @@ class Letterbox:
         for letter in self.held:
             if letter.name == name:
                 letter.received_s = letter.answered_s = NOON_S
-                letter.answer = words
+                letter.open_answer = lambda: words
                 letter.unread = True
 
 

@@ -35,8 +35,9 @@ class Letter:
 
     `name`: which one it is; `seq`: number of the report, 0 for an answer without one or while it has none;
     `text`: what was reported, b"" when that is not known; `sent_s`: when, or None; `received_s`: when the
-    crisis room acknowledged it, or None; `answer`: its words, may be empty; `authority`: number of who
-    answered or is to answer; `unread`: an answer or acknowledgement that nobody has confirmed.
+    crisis room acknowledged it, or None; `open_answer`: gives the words of the answer, None without any;
+    `authority`: number of who answered or is to answer; `unread`: an answer or acknowledgement that nobody
+    has confirmed.
     """
 
     def __init__(self, name, seq, text, sent_s, authority):
@@ -46,11 +47,16 @@ class Letter:
         self.sent_s = sent_s
         self.authority = authority
         self.received_s = None
-        self.answer = b""
+        self.open_answer = None
         self.answered_s = None
         self.exercise = False
         self.unread = False
         self.keys = []  # of the answers
+
+    @property
+    def answer(self):
+        """The words of the answer, b"" when there are none."""
+        return self.open_answer() if self.open_answer is not None else b""
 
     @property
     def waits(self):
@@ -81,7 +87,7 @@ class Letterbox:
         self._timekeeper = timekeeper
         self._rand = rand
         self._keys = {}  # public key of an authority -> key shared with it
-        self._opened = {}  # (authority, number) of an answer -> its text
+        self._opened = (None, b"")  # (authority, number) of the answer that was shown last, and its text
         self._times = {}  # number of a report -> (when it is due again, how often it was sent)
         self._read = unpack_keys(store.get("answers"))
         self._named = 0
@@ -218,7 +224,7 @@ class Letterbox:
         letter.unread |= key not in self._read
         if answer.has_text and (letter.answered_s is None or answer.time_s >= letter.answered_s):
             letter.answered_s = answer.time_s
-            letter.answer = self._text(key)
+            letter.open_answer = lambda: self._text(key)
 
     def mark_read(self, name):
         """A person has confirmed this letter; False when it still waits, or is gone."""
@@ -283,16 +289,15 @@ class Letterbox:
         return self._replica.letters.acknowledging(self._settings.number, own.seq) if own.seq else None
 
     def _text(self, key):
-        if key not in self._opened:
-            held = self._replica.letters.answers
-            self._opened = {old: self._opened[old] for old in self._opened if old in held}
+        if self._opened[0] != key:
             shared = self._shared_key(key[0])
             try:
                 raw = self._replica.get((ANSWER,) + key + (0,))
-                self._opened[key] = sealed.open_text(raw, shared) if shared and raw else b"?"
+                text = sealed.open_text(raw, shared) if shared and raw else b"?"
             except RemoteProtocolError:
-                self._opened[key] = b"Onleesbaar: niet voor deze sleutel. / Unreadable: not for this key."
-        return self._opened[key]
+                text = b"Onleesbaar: niet voor deze sleutel. / Unreadable: not for this key."
+            self._opened = (key, text)
+        return self._opened[1]
 
     def _shared_key(self, number):
         authority = self._replica.trust.authorities.get(number)

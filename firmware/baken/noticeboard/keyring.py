@@ -2,6 +2,7 @@
 
 from baken.compat import const
 from baken.crypto import signing
+from baken.table import Lookup
 from baken.wire import amendment as wire
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import (
@@ -13,7 +14,7 @@ from baken.wire.records import (
     signature_of,
     signed_bytes,
 )
-from baken.wire.trust import MAX_AUTHORITIES, MAX_POINTS, PointsByNumber, TrustList
+from baken.wire.trust import MAX_AUTHORITIES, MAX_POINTS, TrustList
 
 MAX_AMENDMENTS = const(64)
 
@@ -172,7 +173,7 @@ class Keyring:
         return wire.decode(raw).entry if raw is not None else None
 
 
-class _Amended(PointsByNumber):
+class _Amended(Lookup):
     """The points that are trusted now: those of the list, under what amendments say."""
 
     def __init__(self, listed, latest, entry):
@@ -192,11 +193,11 @@ class _Amended(PointsByNumber):
         said = self._latest.get(_who(False, number))
         return number in self._listed if said is None else bool(said & 1)
 
-    def get(self, number, default=None):
+    def get(self, key, default=None):
         """The Point, or `default`; also for one whose amendment is lost."""
-        said = self._latest.get(_who(False, number))
+        said = self._latest.get(_who(False, key))
         if said is None:
-            return self._listed.get(number, default)
+            return self._listed.get(key, default)
         point = self._entry(said >> 1) if said & 1 else None
         return default if point is None else point
 

@@ -7,22 +7,24 @@ What goes when there is no room: never an open report, so a new one is refused; 
 """
 
 from baken.compat import const
+from baken.table import Lookup, Table
 from baken.wire import answer as answers
 from baken.wire import report as reports
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import ANSWER, REPORT
+from baken.wire.records import ANSWER, HEADER_SIZE, REPORT
 
 MAX_REPORTS = const(64)
 MAX_REPORTS_OF_POINT = const(8)  # so that one stolen point key cannot take all places
 MAX_ANSWERS = const(64)
+_KEY_SIZE = const(5)
 
 
 class Letters:
-    """`reports` and `answers` map (origin, seq) to Report or Answer."""
+    """`reports` and `answers` are read like dictionaries: {(origin, seq): Report or Answer}."""
 
     def __init__(self):
-        self.reports = {}
-        self.answers = {}
+        self.reports = _Held(reports.FIXED_SIZE, reports.of_clear)
+        self.answers = _Held(answers.FIXED_SIZE + 1, _answer)
 
     def __contains__(self, record_id):
         kind, origin, seq, part = record_id
@@ -35,13 +37,14 @@ class Letters:
     def acknowledging(self, point, seq):
         """The Answer that acknowledges report `seq` of that point, or None."""
         record_id = self.answer_id(point, seq)
-        return None if record_id is None else self.answers[record_id[1:3]]
+        return None if record_id is None else self.answers.get(record_id[1:3])
 
     def answer_id(self, point, seq):
         """The record id of an ANSWER to report `seq` of that point, or None."""
-        for key, answer in self.answers.items():
-            if answer.point == point and answer.ref == seq:
-                return (ANSWER,) + key + (0,)
+        wanted = point.to_bytes(2, "big") + seq.to_bytes(3, "big")
+        for row in self.answers.rows:
+            if row[_KEY_SIZE : _KEY_SIZE + len(wanted)] == wanted:
+                return (ANSWER,) + _unpack_key(row) + (0,)
         return None
 
     def answers_for(self, point):
@@ -82,17 +85,17 @@ class Letters:
 
     def add_report(self, report):
         """Keep a checked report."""
-        self.reports[(report.origin, report.seq)] = report
+        self.reports.add(reports.encode_clear(report))
 
     def add_answer(self, answer):
         """Keep a checked answer; gives the ids of records that are not needed any more."""
         gone = []
-        if answer.ref and self.reports.pop((answer.point, answer.ref), None):
-            gone.append((REPORT, answer.point, answer.ref, 0))
+        if answer.ref and (answer.point, answer.ref) in self.reports:
+            gone += self.remove(REPORT, [(answer.point, answer.ref)])
         if len(self.answers) >= MAX_ANSWERS:
-            oldest = min(self.answers, key=lambda key: (self.answers[key].time_s, key))
-            gone += self.remove(ANSWER, [oldest])
-        self.answers[(answer.origin, answer.seq)] = answer
+            oldest = min([(held.time_s, key) for key, held in self.answers.items()])
+            gone += self.remove(ANSWER, [oldest[1]])
+        self.answers.add(answers.encode_clear(answer) + bytes((answer.has_text,)))
         return gone
 
     def expire(self, unix_s):
@@ -108,7 +111,7 @@ class Letters:
         """Forget these; their ids."""
         held = self.reports if kind == REPORT else self.answers
         for key in keys:
-            del held[key]
+            held.discard(key)
         return [(kind, origin, seq, 0) for origin, seq in keys]
 
     def next_expiry_s(self):
@@ -120,3 +123,46 @@ class Letters:
     def decode(self, kind, raw):
         """The Report or Answer in a record."""
         return reports.decode(raw) if kind == REPORT else answers.decode(raw)
+
+
+class _Held(Lookup):
+    """What records say before their sealed texts, at most twenty bytes each."""
+
+    def __init__(self, size, make):
+        """Of `size` bytes, header first, `make(origin, seq, those behind the header)` makes a value."""
+        self.rows = Table(_KEY_SIZE, size - HEADER_SIZE)
+        self._make = make
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        for row in self.rows:
+            yield _unpack_key(row)
+
+    def __contains__(self, key):
+        return _pack_key(key) in self.rows
+
+    def get(self, key, default=None):
+        clear = self.rows.get(_pack_key(key))
+        return default if clear is None else self._make(key[0], key[1], clear)
+
+    def add(self, clear):
+        """Keep what stands in a record."""
+        self.rows.set(clear[1 : 1 + _KEY_SIZE], clear[HEADER_SIZE:])
+
+    def discard(self, key):
+        """Forget it, if it is held."""
+        self.rows.remove(_pack_key(key))
+
+
+def _answer(origin, seq, clear):
+    return answers.of_clear(origin, seq, clear[:-1], bool(clear[-1]))
+
+
+def _pack_key(key):
+    return key[0].to_bytes(2, "big") + key[1].to_bytes(3, "big")
+
+
+def _unpack_key(row):
+    return (row[0] << 8 | row[1], row[2] << 16 | row[3] << 8 | row[4])

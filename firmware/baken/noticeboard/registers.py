@@ -4,6 +4,7 @@ A kind that a later version will bring is carried like these: checked, kept, pas
 """
 
 from baken.compat import const
+from baken.table import Lookup
 from baken.wire import heartbeat, status
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import HEARTBEAT, STATUS
@@ -16,7 +17,7 @@ _STEP_BITS = const(7)  # of a chain of pulses
 _STEP_MASK = const(0x7F)
 
 
-class Statuses:
+class Statuses(Lookup):
     """What points say, by number, to read like a dictionary: {point number: Status}.
 
     Each Status is fetched and decoded when it is asked for; one that cannot be read any more is left out. Its
@@ -28,29 +29,20 @@ class Statuses:
         self._fetch = fetch
         self._receipts = {}  # point -> bulletins received since its STATUS and read since, in one number
 
-    def __len__(self):
-        return len(list(iter(self)))
-
     def __iter__(self):
         return iter([key & _ORIGIN_MASK for key in self._held if key >> _ORIGIN_BITS == STATUS])
 
     def __contains__(self, origin):
         return _key(STATUS, origin) in self._held
 
-    def __getitem__(self, origin):
-        told = self.get(origin)
-        if told is None:
-            raise KeyError(origin)
-        return told
-
-    def get(self, origin, default=None):
+    def get(self, key, default=None):
         """The Status of a point, or `default`."""
-        number = self.number(origin)
-        raw = self._fetch((STATUS, origin, number, 0)) if number else None
+        number = self.number(key)
+        raw = self._fetch((STATUS, key, number, 0)) if number else None
         if raw is None:
             return default
         told = status.decode(raw)
-        since = self._receipts.get(origin)
+        since = self._receipts.get(key)
         if since is not None and told.seen:
             seen = status.seen_after(told.seen[0], since >> _STEP_BITS, since & _STEP_MASK)
             told.seen = (seen,) + told.seen[1:]
@@ -67,19 +59,6 @@ class Statuses:
     def forget_receipts(self, origin):
         """The STATUS of this point is gone or is another, and with it what followed."""
         self._receipts.pop(origin, None)
-
-    def keys(self):
-        return list(iter(self))
-
-    def values(self):
-        return [told for _, told in self.items()]
-
-    def items(self):
-        """[(point number, Status)], of one after the other."""
-        for origin in self.keys():
-            told = self.get(origin)
-            if told is not None:
-                yield origin, told
 
 
 class Registers:

@@ -19,6 +19,7 @@ from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
     ANSWER,
+    HEADER_SIZE,
     MAX_SEQ,
     SEAL_TAG_SIZE,
     SIGNATURE_SIZE,
@@ -74,19 +75,18 @@ def decode(raw):
         raise RemoteProtocolError("record kind %d is no answer" % header.kind, "record-kind")
     if len(raw) - SIGNATURE_SIZE < FIXED_SIZE + SEAL_TAG_SIZE:
         raise RemoteProtocolError("answer is %d bytes, too short" % len(raw), "answer-short")
-    point = raw[7] << 8 | raw[8]
-    flags = raw[15] << 8 | raw[16]
+    has_text = len(raw) - SIGNATURE_SIZE > FIXED_SIZE + SEAL_TAG_SIZE
+    return of_clear(header.origin, header.seq, raw[HEADER_SIZE:FIXED_SIZE], has_text)
+
+
+def of_clear(origin, seq, clear, has_text):
+    """Answer of a record's origin and number and the ten bytes behind its header."""
+    point = clear[0] << 8 | clear[1]
+    ref = clear[2] << 16 | clear[3] << 8 | clear[4]
+    flags = clear[8] << 8 | clear[9]
     validity = flags & 0x0FFF
     if point == 0 or validity == 0 or flags & 0x7000:
         raise RemoteProtocolError("answer to point %d, flags %04x" % (point, flags), "answer-fields")
-    time_s = decode_minutes(raw, 12)
-    return Answer(
-        header.origin,
-        header.seq,
-        point,
-        raw[9] << 16 | raw[10] << 8 | raw[11],
-        time_s,
-        time_s + validity * VALIDITY_UNIT_S,
-        bool(flags & _EXERCISE),
-        len(raw) - SIGNATURE_SIZE > FIXED_SIZE + SEAL_TAG_SIZE,
-    )
+    time_s = decode_minutes(clear, 5)
+    expires_s = time_s + validity * VALIDITY_UNIT_S
+    return Answer(origin, seq, point, ref, time_s, expires_s, bool(flags & _EXERCISE), has_text)

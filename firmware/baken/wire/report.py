@@ -20,6 +20,7 @@ from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
     DRAFT,
+    HEADER_SIZE,
     REPORT,
     SEAL_TAG_SIZE,
     SIGNATURE_SIZE,
@@ -80,12 +81,16 @@ def decode(raw):
         raise RemoteProtocolError("record kind %d is no report" % header.kind, "record-kind")
     if len(raw) - SIGNATURE_SIZE < FIXED_SIZE + SEAL_TAG_SIZE:
         raise RemoteProtocolError("report is %d bytes, too short" % len(raw), "report-short")
-    to = raw[10] << 8 | raw[11]
-    if to == 0 or raw[12] > 7:
-        raise RemoteProtocolError("report to authority %d, flags %02x" % (to, raw[12]), "report-fields")
-    priority = PRIORITIES[raw[12] & 3]
-    time_s = decode_minutes(raw, 7)
-    return Report(header.origin, header.seq, time_s, to, priority, bool(raw[12] & _EXERCISE))
+    return of_clear(header.origin, header.seq, raw[HEADER_SIZE:FIXED_SIZE])
+
+
+def of_clear(origin, seq, clear):
+    """Report of a record's origin and number and the six bytes behind its header."""
+    to = clear[3] << 8 | clear[4]
+    if to == 0 or clear[5] > 7:
+        raise RemoteProtocolError("report to authority %d, flags %02x" % (to, clear[5]), "report-fields")
+    priority = PRIORITIES[clear[5] & 3]
+    return Report(origin, seq, decode_minutes(clear, 0), to, priority, bool(clear[5] & _EXERCISE))
 
 
 def is_draft(data):

@@ -16,7 +16,7 @@ A point signs with the Edwards form of its X25519 key.
 
 from baken.compat import const, crc32
 from baken.crypto import ed25519, signing
-from baken.table import Table
+from baken.table import Lookup, Table
 from baken.wire.errors import LocalProtocolError, RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import SIGNATURE_SIZE, region_tag
@@ -70,40 +70,8 @@ class Point(Record):
         return self._signing_public
 
 
-class PointsByNumber:
-    """Points to read like a dictionary, {number: Point}; subclasses say which, with `__iter__` and `get`."""
-
-    def get(self, number, default=None):
-        """The Point, or `default`."""
-        raise NotImplementedError
-
-    def __iter__(self):
-        raise NotImplementedError
-
-    def __len__(self):
-        return len(list(iter(self)))
-
-    def __getitem__(self, number):
-        point = self.get(number)
-        if point is None:
-            raise KeyError(number)
-        return point
-
-    def __eq__(self, other):
-        return len(self) == len(other) and not [1 for number in self if self[number] != other.get(number)]
-
-    def keys(self):
-        return list(iter(self))
-
-    def values(self):
-        return [self[number] for number in self]
-
-    def items(self):
-        return [(number, self[number]) for number in self]
-
-
-class Points(PointsByNumber):
-    """The points of a list that was read.
+class Points(Lookup):
+    """The points of a list that was read, to read like a dictionary: {number: Point}.
 
     In memory is where each lies, eight bytes a point; a Point is read when it is asked for. One that has
     become unreadable since, or is not as it was signed, is known to nobody.
@@ -134,9 +102,9 @@ class Points(PointsByNumber):
     def __contains__(self, number):
         return _number(number) in self._places
 
-    def get(self, number, default=None):
+    def get(self, key, default=None):
         """The Point, or `default`."""
-        place = self._places.get(_number(number))
+        place = self._places.get(_number(key))
         if place is None:
             return default
         reader = _Reader(self._read, int.from_bytes(place[:2], "big"), self._end)
