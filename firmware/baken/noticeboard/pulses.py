@@ -12,6 +12,7 @@ one asks for it.
 """
 
 from baken.compat import const
+from baken.table import Table
 from baken.wire import pulse as wire
 from baken.wire.records import MAX_PAYLOAD, STATUS
 
@@ -36,7 +37,7 @@ _SHOW_DOUBLINGS = const(4)
 
 
 class PulseBook:
-    """`statuses`: the `registers.Statuses` of the replica, which is told of the receipts; `counters`: {cause:
+    """`statuses`: the `registers.Statuses` of the replica, which asks for the receipts; `counters`: {cause:
     count of refusals}; `revision` grows with each new pulse.
     """
 
@@ -47,7 +48,9 @@ class PulseBook:
         self._statuses = statuses
         self._trusted = trusted
         self._tag = tag
-        self._held = {}  # point -> bytes: STATUS number, then step and value of each chain
+        # By point: STATUS number, then step and value of each chain.
+        self._held = Table(2, _NUMBER_SIZE + wire.CHAINS * wire.STEP_SIZE)
+        statuses.receipts = self.receipts
 
     def receive(self, pulse):
         """What became of a wire.Pulse: NEW, KNOWN, BEHIND, AHEAD, OLDER, LATER or REFUSED; a value is kept
@@ -92,15 +95,20 @@ class PulseBook:
 
     def all(self):
         """The newest Pulse of every point that has one, by point."""
-        found = [self.get(point) for point in sorted(self._held) if self.reach(point)]
+        points = sorted([int.from_bytes(row[:2], "big") for row in self._held])
+        found = [self.get(point) for point in points if self.reach(point)]
         return [pulse for pulse in found if pulse is not None]
 
     def reach(self, point):
         """How far `get` would be, as `_reach` of a Pulse; 0 where there is none."""
-        held = self._held.get(point)
-        if held is None or self._statuses.number(point) != int.from_bytes(held[:_NUMBER_SIZE], "big"):
-            return 0
-        return _packed(held[_NUMBER_SIZE - 1], [held[at] for at in _STEPS_AT])
+        number = self._statuses.number(point)
+        held = self._following(point, number) if number else None
+        return _packed(number & 0xFF, [held[at] for at in _STEPS_AT]) if held else 0
+
+    def receipts(self, point, number):
+        """(bulletins received, read) since STATUS `number` of a point, of which pulses have told."""
+        held = self._following(point, number)
+        return (held[_STEPS_AT[wire.RECEIVED]], held[_STEPS_AT[wire.READ]]) if held else (0, 0)
 
     def as_of_s(self, point):
         """Unix seconds until which a point is known to have stood behind its newest STATUS; None without
@@ -120,12 +128,18 @@ class PulseBook:
 
     def forget(self, point):
         """The STATUS of `point` is held no more; another with its number may be of another key."""
-        self._held.pop(point, None)
-        self._statuses.forget_receipts(point)
+        self._held.remove(point.to_bytes(2, "big"))
+
+    def _following(self, point, number):
+        """What is held of a point behind STATUS `number`, or None."""
+        held = self._held.get(point.to_bytes(2, "big"))
+        if held is None or int.from_bytes(held[:_NUMBER_SIZE], "big") != number:
+            return None
+        return held
 
     def _of(self, told):
-        held = self._held.get(told.origin)
-        if held and int.from_bytes(held[:_NUMBER_SIZE], "big") == told.seq:
+        held = self._following(told.origin, told.seq)
+        if held is not None:
             return [(held[at], held[at + 1 : at + 1 + wire.VALUE_SIZE]) for at in _STEPS_AT]
         return [(0, anchor) for anchor in told.anchors]
 
@@ -135,10 +149,8 @@ class PulseBook:
         packed = told.seq.to_bytes(_NUMBER_SIZE, "big")
         for known_step, known in chains:
             packed += bytes((known_step,)) + known
-        self._held[told.origin] = packed
+        self._held.set(told.origin.to_bytes(2, "big"), packed)
         self.revision += 1
-        if chain != wire.ALIVE:
-            self._statuses.follow(told.origin, chains[wire.RECEIVED][0], chains[wire.READ][0])
 
     def _refuse(self, cause):
         self.counters[cause] = self.counters.get(cause, 0) + 1

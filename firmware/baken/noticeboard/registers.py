@@ -13,21 +13,20 @@ MAX_CARRIED = const(16)  # records of unknown kinds, all origins together
 MAX_CARRIED_OF_ORIGIN = const(2)
 _ORIGIN_BITS = const(16)
 _ORIGIN_MASK = const(0xFFFF)
-_STEP_BITS = const(7)  # of a chain of pulses
-_STEP_MASK = const(0x7F)
 
 
 class Statuses(Lookup):
     """What points say, by number, to read like a dictionary: {point number: Status}.
 
     Each Status is fetched and decoded when it is asked for; one that cannot be read any more is left out. Its
-    `seen` has the receipts that pulses have told since.
+    `seen` has the receipts that pulses have told since: `receipts(point, STATUS number)` gives the bulletins
+    received and read.
     """
 
     def __init__(self, held, fetch):
         self._held = held
         self._fetch = fetch
-        self._receipts = {}  # point -> bulletins received since its STATUS and read since, in one number
+        self.receipts = None
 
     def __iter__(self):
         return iter([key & _ORIGIN_MASK for key in self._held if key >> _ORIGIN_BITS == STATUS])
@@ -42,23 +41,14 @@ class Statuses(Lookup):
         if raw is None:
             return default
         told = status.decode(raw)
-        since = self._receipts.get(key)
-        if since is not None and told.seen:
-            seen = status.seen_after(told.seen[0], since >> _STEP_BITS, since & _STEP_MASK)
-            told.seen = (seen,) + told.seen[1:]
+        received, read = self.receipts(key, number) if self.receipts is not None else (0, 0)
+        if told.seen and (received or read):
+            told.seen = (status.seen_after(told.seen[0], received, read),) + told.seen[1:]
         return told
 
     def number(self, origin):
         """Sequence number of the STATUS of a point, None without one; nothing is decoded."""
         return self._held.get(_key(STATUS, origin))
-
-    def follow(self, origin, received, read):
-        """Pulses behind the STATUS of a point have told of so many bulletins received, and read."""
-        self._receipts[origin] = received << _STEP_BITS | read
-
-    def forget_receipts(self, origin):
-        """The STATUS of this point is gone or is another, and with it what followed."""
-        self._receipts.pop(origin, None)
 
 
 class Registers:
@@ -137,9 +127,7 @@ class Registers:
         self._held[_key(kind, origin)] = header.seq
         if kind == HEARTBEAT:
             self.heartbeats[origin] = said
-        elif kind == STATUS:
-            self.statuses.forget_receipts(origin)
-        elif not before:
+        elif kind != STATUS and not before:
             self._carried += 1
         return (kind, origin, before, 0) if before and before != header.seq else None
 
