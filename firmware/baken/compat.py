@@ -17,6 +17,11 @@ except ImportError:
         return value
 
 
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 if hasattr(gc, "mem_free"):
 
     def unload(*names: str) -> None:
@@ -26,15 +31,32 @@ if hasattr(gc, "mem_free"):
             if sys.modules.pop(name, None) is not None:
                 delattr(sys.modules[parent], last)
 
+    _threshold: "Any" = gc.threshold  # pyright: ignore[reportAttributeAccessIssue]
+
+    def in_one_go(work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """What `work(*arguments)` gives, which leaves much garbage and nothing that lives on: collected half
+        as often, and at the end.
+        """
+        threshold = _threshold()
+        _threshold(2 * threshold if threshold > 0 else threshold)
+        try:
+            return work(*arguments)
+        finally:
+            _threshold(threshold)
+            gc.collect()
+
 else:
 
     def unload(*names: str) -> None:
         """Keep the modules: there is memory enough."""
 
+    def in_one_go(work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """What `work(*arguments)` gives."""
+        return work(*arguments)
 
-TYPE_CHECKING = const(False)
+
 if TYPE_CHECKING:
-    from typing import Any, Protocol, overload
+    from typing import Protocol, overload
 
     class BlockCipher(Protocol):
         """Encrypts whole blocks of 16 bytes, each on its own; into `out`, as long as they are, if given."""

@@ -76,7 +76,7 @@ def test_nothing_but_the_chain_of_this_very_status_and_point_counts():
         assert held.pulses.receive(pulse.Pulse(point, number, ((chain, step, shown),))) == pulses.REFUSED
     assert held.pulses.counters == {"pulse-value": len(forged)}
     assert [held.pulses.as_of_s(point) for point in (1, 2, 3)] == [NOON_S] * 3
-    assert not held.pulses.all()
+    assert not list(held.pulses.all())
 
 
 def test_a_pulse_of_nobody_trusted_or_behind_a_status_without_anchors_is_refused():

@@ -14,6 +14,7 @@ from baken.noticeboard.link import LinkSession
 from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import NEW, Replica
 from baken.wire.stream import frame
+from baken.wire.trust import TrustList
 from baken_gateway.session import (
     ANSWER_LIMIT_MS,
     CLOSED,
@@ -289,10 +290,4 @@ def test_any_bytes_from_the_port_are_survived(pieces):
         assert session.deadline() is not None
 
 
-class _NoTrust:
-    authorities: dict = {}
-    points: dict = {}
-    tag = bytes(8)
-
-
-_NO_TRUST = _NoTrust()
+_NO_TRUST = TrustList(1, bytes(32), b"", [], [], [])

@@ -83,7 +83,8 @@ def _compress(rounds, state, data, offset):
     A word doubled to 128 bits (w << 64 | w) turns each rotation into a single shift.
     """
     mask = _MASK
-    schedule = list(struct.unpack_from(">16Q", data, offset))
+    schedule = [0] * 80  # not one that grows: that takes a longer stretch each time
+    schedule[:16] = struct.unpack_from(">16Q", data, offset)
     for i in range(16, 80):
         w = schedule[i - 15]
         d = w << 64 | w
@@ -91,7 +92,7 @@ def _compress(rounds, state, data, offset):
         w = schedule[i - 2]
         d = w << 64 | w
         s1 = d >> 19 ^ d >> 61 ^ w >> 6
-        schedule.append((schedule[i - 16] + schedule[i - 7] + (s0 & mask) + (s1 & mask)) & mask)
+        schedule[i] = (schedule[i - 16] + schedule[i - 7] + (s0 & mask) + (s1 & mask)) & mask
     a, b, c, d, e, f, g, h = state
     for i in range(80):
         wide = e << 64 | e

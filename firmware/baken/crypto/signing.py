@@ -4,7 +4,7 @@
 which libraries differ (canonical numbers, keys of small order) are made here first.
 """
 
-from baken.compat import const, sha256
+from baken.compat import const, in_one_go, sha256
 from baken.crypto import ed25519
 
 TYPE_CHECKING = const(False)
@@ -37,8 +37,16 @@ try:
         return key.public_key().public_bytes_raw(), key.sign
 
 except ImportError:
-    verify = ed25519.verify
-    verify_pieces = ed25519.verify_pieces
+
+    def verify(public: bytes, message: "bytes | bytearray | memoryview", signature: bytes) -> bool:
+        """Whether an Ed25519 signature is genuine; never raises for bytes of any length."""
+        return in_one_go(ed25519.verify, public, message, signature)
+
+    def verify_pieces(
+        public: bytes, pieces: "Iterable[bytes | bytearray | memoryview]", signature: bytes
+    ) -> bool:
+        """`verify` of all `pieces` behind one another, which are asked for one at a time."""
+        return in_one_go(ed25519.verify_pieces, public, pieces, signature)
 
     def _authority_key(seed: bytes) -> "tuple[bytes, Callable[[bytes], bytes]]":
         key = ed25519.signing_key(seed)
@@ -71,7 +79,7 @@ class PointKey:
 
     def sign(self, message: "bytes | bytearray | memoryview") -> bytes:
         """A 64-byte signature that `verify` accepts under `signing_public`."""
-        return self._sign(bytes(message))
+        return in_one_go(self._sign, bytes(message))
 
     def secret(self, about: bytes) -> bytes:
         """32 bytes that only this key can make, the same each time for the same `about`."""

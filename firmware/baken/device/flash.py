@@ -126,9 +126,11 @@ class FlashStore:
     # --- values
 
     def get(self, name):
+        path = self._values + name
         try:
-            with open(self._values + name, "rb") as file:
-                data = file.read(MAX_VALUE + 4)
+            with open(path, "rb") as file:
+                # Not more than there is: that many bytes are set aside first.
+                data = file.read(min(_size_of(path), MAX_VALUE + 4))
         except OSError:
             return None
         if len(data) < 4 or crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):

@@ -13,12 +13,20 @@ x and y place the bitmap in the cell of `advance` x `height` pixels; ink never l
 stands behind the bitmap so that the bytes of a glyph serve as a frame buffer as they are. Further scripts are
 further ranges. U+FFFD is always there: an open box, drawn for every character the font lacks.
 
+A build that has the firmware frozen into it has no files: there the module `baken.device.fonts.<name>` has
+the same bytes as `DATA`.
+
 RAM: all fonts together share one glyph cache of `limit_bytes` (counted with the heap's own overhead on a
 32-bit chip), emptied when full. One file is open at a time. Per font 95 advances and its range table are
-kept, or read in place where the file lies in memory, as in a ROMFS image.
+kept, or read in place where the font lies in memory, as in a ROMFS image or a frozen module.
 """
 
+from baken.compat import const
 from baken.wire.utf8 import REPLACEMENT, decode_at
+
+TYPE_CHECKING = const(False)
+if TYPE_CHECKING:
+    from typing import Any
 
 MAGIC = b"BKF1"
 _HEADER = 8
@@ -33,7 +41,7 @@ def _u32(data, offset: int) -> int:
 
 
 class FontStore:
-    """The fonts of one folder. `font(name)` opens one; OSError when its file is missing."""
+    """The fonts of one folder. `font(name)` opens one; OSError when it is missing."""
 
     def __init__(self, folder: str = "", limit_bytes: int = CACHE_LIMIT_BYTES) -> None:
         self.folder = folder or __file__.rsplit("/", 1)[0] + "/fonts"
@@ -42,7 +50,7 @@ class FontStore:
         self.file_reads = 0
         self._glyphs = {}
         self._fonts = {}
-        self._file = None
+        self._file: "Any" = None
         self._file_name = ""
 
     def font(self, name: str) -> "Font":
@@ -53,30 +61,42 @@ class FontStore:
 
     def close(self) -> None:
         """Close the open file and forget all glyphs."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        self._close_file()
         self._forget()
 
     def _forget(self) -> None:
         self._glyphs = {}
         self.cached_bytes = 0
 
-    def _opened(self, name: str):
+    def _close_file(self) -> None:
+        if self._file is not None and not isinstance(self._file, bytes):
+            self._file.close()
+        self._file = None
+
+    def _opened(self, name: str) -> "Any":
+        """The file of a font, or its bytes where they are frozen."""
         if self._file is None or name != self._file_name:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._file = open(self.folder + "/" + name + ".bkf", "rb")
+            self._close_file()
+            try:
+                self._file = open(self.folder + "/" + name + ".bkf", "rb")
+            except OSError:
+                self._file = _frozen(name)
+                if self._file is None:
+                    raise
             self._file_name = name
         return self._file
 
     def read(self, name: str, offset: int, length: int) -> bytearray:
-        """Bytes of a font file. ValueError when the file is shorter."""
-        file, data = self._opened(name), bytearray(length)
-        file.seek(offset)
-        count = file.readinto(data)
+        """Bytes of a font. ValueError when the file is shorter."""
+        file = self._opened(name)
         self.file_reads += 1
+        if isinstance(file, bytes):
+            data = bytearray(file[offset : offset + length])
+            count = len(data)
+        else:
+            data = bytearray(length)
+            file.seek(offset)
+            count = file.readinto(data)
         if count != length:
             raise ValueError(f"font {name}: {count} bytes at {offset}, {length} expected")
         return data
@@ -84,7 +104,7 @@ class FontStore:
     def lasting(self, name: str, offset: int, length: int):
         """The same to keep: of a file that lies in memory a view, which takes no room."""
         try:
-            view = memoryview(self._opened(name))  # pyright: ignore[reportArgumentType] - a file of a ROMFS can
+            view = memoryview(self._opened(name))  # a file of a ROMFS can
         except TypeError:
             return bytes(self.read(name, offset, length))
         view = view[offset : offset + length]
@@ -103,6 +123,13 @@ class FontStore:
             self._forget()
         self.cached_bytes += cost
         self._glyphs[key] = glyph
+
+
+def _frozen(name: str) -> "bytes | None":
+    try:
+        return __import__("baken.device.fonts." + name, None, None, ("DATA",)).DATA
+    except ImportError:
+        return None
 
 
 class Font:

@@ -91,20 +91,24 @@ def choose(text: bytes, fonts, width: int, height: int, max_pages: int, comforta
     `comfortable`. A font that would cut a word is passed over. When even the smallest font needs more than
     `max_pages`, one page more than it needs is allowed instead.
     """
-    candidates = []
+    counts = []  # not the lines: those of all fonts together are too much for a small board
     for font in fonts:
         rows = height // font.height
         smallest = font is fonts[-1]
         if not smallest and (rows < 1 or _widest_word(text, font.measure) > width):
             continue
-        candidates.append((font, paginate(wrap(text, font.measure, width), max(1, rows))))
-    fewest = min(len(pages) for _, pages in candidates)
+        counts.append((font, len(_pages(text, font, width, height))))
+    fewest = min(count for _, count in counts)
     budget = max_pages if fewest <= max_pages else fewest + 1
     for limit in range(fewest, budget + 1):
-        for font, pages in candidates:
-            if len(pages) <= limit and (font.height >= comfortable or limit == budget):
-                return _spaced(font, pages, height)
+        for font, count in counts:
+            if count <= limit and (font.height >= comfortable or limit == budget):
+                return _spaced(font, _pages(text, font, width, height), height)
     raise AssertionError("the last limit takes any font")
+
+
+def _pages(text: bytes, font, width: int, height: int) -> list:
+    return paginate(wrap(text, font.measure, width), max(1, height // font.height))
 
 
 def _spaced(font, pages: list, height: int) -> Layout:

@@ -11,7 +11,7 @@ u24, part u8. Of several items about one id the last counts. What is damaged is 
 from baken.compat import const, crc32
 from baken.table import Table
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import HEADER_SIZE, decode_header
+from baken.wire.records import HEADER_SIZE, decode_header, pack_id, unpack_id
 
 AROUND = const(9)
 """Bytes that a record alone in its batch takes besides its own."""
@@ -33,16 +33,16 @@ class Index:
         return len(self._table)
 
     def __contains__(self, record_id):
-        return _pack_id(record_id) in self._table
+        return pack_id(record_id) in self._table
 
     def ids(self):
         """The id of each record, in no promised order; nothing may be changed meanwhile."""
         for row in self._table:
-            yield _unpack_id(row, 0)
+            yield unpack_id(row, 0)
 
     def get(self, record_id):
         """(place of a record, its size, low half of its CRC-32), or None."""
-        found = self._table.get(_pack_id(record_id))
+        found = self._table.get(pack_id(record_id))
         if found is None:
             return None
         return int.from_bytes(found[:3], "big"), found[3], found[4] << 8 | found[5]
@@ -51,11 +51,11 @@ class Index:
         """This record lies at this place now."""
         crc = crc32(raw) & 0xFFFF
         value = place.to_bytes(3, "big") + bytes((len(raw), crc >> 8, crc & 0xFF))
-        self._table.set(_pack_id(record_id), value)
+        self._table.set(pack_id(record_id), value)
 
     def remove(self, record_id):
         """Forget a record; nothing happens when there is none."""
-        self._table.remove(_pack_id(record_id))
+        self._table.remove(pack_id(record_id))
 
     def size(self):
         """Bytes of all records, each alone in its batch."""
@@ -137,7 +137,7 @@ def _write_batch(file, batch):
     crc = 0
     chunk = bytearray(_MAGIC + size.to_bytes(2, "big"))
     for record_id, raw in batch:
-        item = _pack_id(record_id) if raw is None else raw
+        item = pack_id(record_id) if raw is None else raw
         body = bytes((len(item),)) + item
         crc = crc32(body, crc)
         chunk += body
@@ -162,7 +162,7 @@ def _take(items, start, take):
         if at > len(items):
             return False
         if len(item) == HEADER_SIZE:
-            found.append((_unpack_id(item, 0), None, place))
+            found.append((unpack_id(item, 0), None, place))
         else:
             try:
                 found.append((decode_header(item).record_id, item, place))
@@ -171,17 +171,3 @@ def _take(items, start, take):
     for record_id, raw, place in found:
         take(record_id, raw, place)
     return True
-
-
-def _pack_id(record_id):
-    kind, origin, seq, part = record_id
-    return bytes((kind, origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF, part))
-
-
-def _unpack_id(data, at):
-    return (
-        data[at],
-        data[at + 1] << 8 | data[at + 2],
-        data[at + 3] << 16 | data[at + 4] << 8 | data[at + 5],
-        data[at + 6],
-    )

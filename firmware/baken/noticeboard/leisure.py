@@ -119,8 +119,8 @@ class Leisure:
         if self._tally_at is not None and self._tally_at <= now:
             return self._say_tally(now, airtime)
         if self._feed.has_news():
-            for pulse in self._feed.take():
-                self._rounds.tell(pulse.point, now)
+            for point in self._feed.take():
+                self._rounds.tell(point, now)
         message = self._rounds.poll(now)
         return [] if message is None else [message]
 

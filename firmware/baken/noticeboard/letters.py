@@ -28,11 +28,11 @@ class Letters:
 
     def __contains__(self, record_id):
         kind, origin, seq, part = record_id
-        return part == 0 and (origin, seq) in (self.reports if kind == REPORT else self.answers)
+        return part == 0 and (origin, seq) in self.held(kind)
 
-    def ids(self):
-        """Sorted (kind, origin, seq) of all that is held."""
-        return sorted([(REPORT,) + key for key in self.reports] + [(ANSWER,) + key for key in self.answers])
+    def held(self, kind):
+        """`reports` or `answers`."""
+        return self.reports if kind == REPORT else self.answers
 
     def acknowledging(self, point, seq):
         """The Answer that acknowledges report `seq` of that point, or None."""
@@ -109,9 +109,8 @@ class Letters:
 
     def remove(self, kind, keys):
         """Forget these; their ids."""
-        held = self.reports if kind == REPORT else self.answers
         for key in keys:
-            held.discard(key)
+            self.held(kind).discard(key)
         return [(kind, origin, seq, 0) for origin, seq in keys]
 
     def next_expiry_s(self):

@@ -114,7 +114,10 @@ class LinkSession:
         self._pulses_at = now + PULSES_MS
         message = []
         size = 1
-        for one in self._feed.take():
+        for point in sorted(self._feed.take()):
+            one = self.replica.pulses.get(point)
+            if one is None:
+                continue  # its STATUS cannot be read
             if size + one.size > MAX_PAYLOAD:
                 self._queue.append(pulse.encode(message))
                 message, size = [], 1

@@ -8,7 +8,8 @@ the other, the most urgent first.
 from baken.compat import const
 from baken.noticeboard.events import Send
 from baken.noticeboard.waits import serve_wait
-from baken.wire.records import ANSWER, BULLETIN, REPORT, TRUST
+from baken.table import Table
+from baken.wire.records import ANSWER, BULLETIN, HEADER_SIZE, REPORT, TRUST, pack_id
 
 MAX_SCHEDULED = const(32)  # records waiting to be served or flooded
 SERVE_BATCH = const(8)  # records served for one message
@@ -18,6 +19,7 @@ FRAME_OVERHEAD = const(24)  # Meshtastic header and Data around a payload
 _BEFORE_BULLETINS = (REPORT, TRUST, ANSWER)
 _FLOODED_TWICE = (BULLETIN, TRUST)  # by a source that hears few neighbours with a noticeboard
 _TWICE_AFTER = const(5)  # shortest intervals
+_TIME_SIZE = const(6)  # of milliseconds
 
 
 class Outbox:
@@ -37,7 +39,7 @@ class Outbox:
         self._floods = []  # record ids waiting to be flooded
         self._flood_at = now
         self._again = []  # (due ms, record id) of what is to be flooded a second time, the first one first
-        self._served = {}  # record id -> (last ms, times)
+        self._served = _Served()
 
     def configure(self, settings, airtime_ms):
         """Go on at another modem setting."""
@@ -114,21 +116,20 @@ class Outbox:
         """Bounds what a lying digest can cause: the pause between two servings of one record doubles each
         time, up to Imax; if nobody asks for twice that long, it begins anew.
         """
-        last = self._served.get(record_id)
-        if last is None:
+        last_at, times = self._served.get(record_id)
+        if not times:
             return True
-        pause = min(self._settings.imin_ms // 4 << min(last[1], 8), self._settings.imax_ms)
-        return now - last[0] >= pause
+        pause = min(self._settings.imin_ms // 4 << min(times - 1, 8), self._settings.imax_ms)
+        return now - last_at >= pause
 
     def remember_served(self, record_id, now):
         """A record goes out, from here or from another who had to serve it as well. Gives how often it had
         before.
         """
-        last = self._served.pop(record_id, None)
-        times = last[1] + 1 if last and now - last[0] <= 2 * self._settings.imax_ms else 0
-        while len(self._served) >= SERVED_MEMORY:
-            del self._served[min(self._served, key=lambda old: self._served[old][0])]
-        self._served[record_id] = (now, times)
+        last_at, times = self._served.get(record_id)
+        if now - last_at > 2 * self._settings.imax_ms:
+            times = 0
+        self._served.set(record_id, now, min(times + 1, 255))
         return times
 
     # --- floods
@@ -184,3 +185,23 @@ class Outbox:
 
     def _count(self, cause):
         self._counters[cause] = self._counters.get(cause, 0) + 1
+
+
+class _Served:
+    """When each record was served last, and how often in a row; of SERVED_MEMORY records."""
+
+    def __init__(self):
+        self._table = Table(HEADER_SIZE, _TIME_SIZE + 1)
+
+    def get(self, record_id):
+        """(ms, times); (0, 0) of one that was not served."""
+        found = self._table.get(pack_id(record_id))
+        return (int.from_bytes(found[:_TIME_SIZE], "big"), found[_TIME_SIZE]) if found else (0, 0)
+
+    def set(self, record_id, now, times):
+        """The one that was served longest ago makes room."""
+        key = pack_id(record_id)
+        if len(self._table) >= SERVED_MEMORY and key not in self._table:
+            oldest = min(self._table, key=lambda row: row[HEADER_SIZE : HEADER_SIZE + _TIME_SIZE])
+            self._table.remove(oldest[:HEADER_SIZE])
+        self._table.set(key, now.to_bytes(_TIME_SIZE, "big") + bytes((times,)))

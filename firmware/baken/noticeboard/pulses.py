@@ -94,10 +94,16 @@ class PulseBook:
         return wire.Pulse(point, told.seq & 0xFF, tuple(steps)) if steps else None
 
     def all(self):
-        """The newest Pulse of every point that has one, by point."""
-        points = sorted([int.from_bytes(row[:2], "big") for row in self._held])
-        found = [self.get(point) for point in points if self.reach(point)]
-        return [pulse for pulse in found if pulse is not None]
+        """The newest Pulse of every point that has one, one after the other."""
+        for point in self.points():
+            pulse = self.get(point)
+            if pulse is not None:
+                yield pulse
+
+    def points(self):
+        """Of which something was shown, one after the other, in no promised order."""
+        for row in self._held:
+            yield int.from_bytes(row[:2], "big")
 
     def reach(self, point):
         """How far `get` would be, as `_reach` of a Pulse; 0 where there is none."""
@@ -163,32 +169,31 @@ class PulseFeed:
     def __init__(self, book):
         self._book = book
         self._revision = 0
-        self._told = {}  # point -> how far, see _reach
+        self._told = _Reaches()
 
     def has_news(self):
         return self._book.revision != self._revision
 
     def take(self):
-        """The pulses that are new since, by point."""
+        """The points whose pulse is new since, one after the other."""
         self._revision = self._book.revision
-        news = []
-        for pulse in self._book.all():
-            if _step_behind(self._told.get(pulse.point, 0), pulse):
-                self.mark(pulse)
-                news.append(pulse)
-        return news
+        for point in self._book.points():
+            reach = self._book.reach(point)
+            if _is_further(reach, self._told.get(point)):
+                self._told.set(point, reach)
+                yield point
 
     def mark(self, pulse):
         """The listener has this one: it told us."""
-        self._told[pulse.point] = _reach(pulse)
+        self._told.set(pulse.point, _reach(pulse))
 
     def forget(self, point=None):
         """Tell the pulse of `point` (None: of all) again."""
         self._revision = -1
         if point is None:
-            self._told = {}
+            self._told = _Reaches()
         else:
-            self._told.pop(point, None)
+            self._told.forget(point)
 
 
 class PulseRounds:
@@ -206,7 +211,7 @@ class PulseRounds:
         self._own_repeats = 0
         self._book = book
         self._rand = rand
-        self._said = {}  # point -> how far was sent from here, or close by, see _reach
+        self._said = _Reaches()  # what was sent from here, or close by
         self._waiting = {}  # point -> how often others were heard sending this pulse
         self._questions = set()
         self._asked_at = {}  # point -> ms of the last time
@@ -304,7 +309,7 @@ class PulseRounds:
         held = self._book.get(point)
         if held is None:
             return None
-        said = self._said.get(point, 0)
+        said = self._said.get(point)
         steps = {step[0]: step for step in held.steps if step[1] > _step_of(said, held.number, step[0])}
         is_sign = wire.ALIVE in steps
         if is_sign:
@@ -322,7 +327,7 @@ class PulseRounds:
         del self._waiting[point]
         held = self._book.get(point)
         if entry is not None and held is not None:
-            self._said[point] = _reach(held)
+            self._said.set(point, _reach(held))
 
     def _show_again(self, point, now):
         """All steps that we have of `point` go out once more. Anybody can say to be behind, so the pause
@@ -335,7 +340,7 @@ class PulseRounds:
                 return
             times = times + 1 if now - last < 2 * pause else 0
         self._shown_again[point] = (now, times)
-        self._said.pop(point, None)
+        self._said.forget(point)
         self.tell(point, now)
 
     def _hear_again(self, point, pulse):
@@ -353,9 +358,26 @@ class PulseRounds:
             self._due = now + half + self._rand(self.window_ms - half)
 
 
+class _Reaches:
+    """How far somebody knows the pulses of each point, see `_reach`; 0: not at all."""
+
+    def __init__(self):
+        self._table = Table(2, 4)
+
+    def get(self, point):
+        found = self._table.get(point.to_bytes(2, "big"))
+        return int.from_bytes(found, "big") if found else 0
+
+    def set(self, point, reach):
+        self._table.set(point.to_bytes(2, "big"), reach.to_bytes(4, "big"))
+
+    def forget(self, point):
+        self._table.remove(point.to_bytes(2, "big"))
+
+
 def _reach(pulse):
-    """How far a Pulse shows its chains, in 29 bits, which MicroPython keeps without an object: behind the low
-    byte of the STATUS number the step of each chain. Of one STATUS a step has one value.
+    """How far a Pulse shows its chains, in 29 bits: behind the low byte of the STATUS number the step of each
+    chain. Of one STATUS a step has one value.
     """
     steps = [0] * wire.CHAINS
     for chain, step, value in pulse.steps:
@@ -378,9 +400,10 @@ def _step_of(reach, number, chain):
     return reach >> (wire.CHAINS - 1 - chain) * _STEP_BITS & _STEP_MASK
 
 
-def _step_behind(reach, pulse):
-    """Whether a Pulse shows more than `reach`."""
-    for chain, step, _ in pulse.steps:
-        if step > _step_of(reach, pulse.number, chain):
+def _is_further(reach, told):
+    """Whether `reach` shows more than `told`."""
+    number = reach >> wire.CHAINS * _STEP_BITS
+    for chain in range(wire.CHAINS):
+        if _step_of(reach, number, chain) > _step_of(told, number, chain):
             return True
     return False

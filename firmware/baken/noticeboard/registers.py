@@ -73,13 +73,14 @@ class Registers:
                 found.append((held, key & _ORIGIN_MASK, self._held[key], 0))
         return found
 
-    def ids(self):
-        """Sorted (kind, origin, seq) of all but the heartbeats, which a DIGEST tells by itself."""
-        return [
-            (key >> _ORIGIN_BITS, key & _ORIGIN_MASK, self._held[key])
-            for key in sorted(self._held)
-            if key >> _ORIGIN_BITS != HEARTBEAT
-        ]
+    def kinds(self):
+        """The kinds of which something is held."""
+        return {key >> _ORIGIN_BITS for key in self._held}
+
+    def numbers(self, kind):
+        """(origin, sequence number) of all of one kind, by origin."""
+        for key in sorted([key for key in self._held if key >> _ORIGIN_BITS == kind]):
+            yield key & _ORIGIN_MASK, self._held[key]
 
     def seq(self, kind, origin):
         """Sequence number of the newest record of this kind and origin, 0 for none."""

@@ -151,7 +151,8 @@ class Replica:
         held = self._board.ids()
         for kind in (HEARTBEAT, STATUS, None):
             held += self._registers.ids_of(kind)
-        held += [key + (0,) for key in self.letters.ids()]
+        for kind in (REPORT, ANSWER):
+            held += [(kind,) + key + (0,) for key in sorted(self.letters.held(kind))]
         found = [self._store.fetch(record_id) for record_id in held]
         return self.keyring.records() + [raw for raw in found if raw is not None]
 
@@ -180,9 +181,18 @@ class Replica:
     # --- what gossip compares
 
     def tally(self):
-        """Sorted list of (kind, origin, seq) of all that is held besides bulletins and heartbeats."""
-        amendments = [(TRUST, amendment.ROOT_ORIGIN, seq) for seq in self.keyring.numbers()]
-        return sorted(self._registers.ids() + self.letters.ids() + amendments)
+        """(kind, origin, seq) of all that is held besides bulletins and heartbeats, in order, one after the
+        other.
+        """
+        for kind in sorted(self._registers.kinds() | set(_SINGLE)):
+            if kind == TRUST:
+                numbers = [(amendment.ROOT_ORIGIN, seq) for seq in self.keyring.numbers()]
+            elif kind == REPORT or kind == ANSWER:
+                numbers = sorted(self.letters.held(kind))
+            else:
+                numbers = self._registers.numbers(kind) if kind != HEARTBEAT else ()
+            for origin, seq in numbers:
+                yield kind, origin, seq
 
     def tally_crc(self):
         """Checksum of the tally, worked out once for each change."""
@@ -413,16 +423,22 @@ class Replica:
 
     def _load(self):
         # Amendments first: they say whose signatures count. Answers before reports, which they may close.
-        for record_id in sorted(self._store.ids(), key=_load_order):
-            raw = self.get(record_id)
-            if raw is None:
-                continue
-            try:
-                self._load_record(decode_header(raw), raw)
-            except RemoteProtocolError as error:
-                self._refuse("stored-" + error.cause)
-                self._store.remove(record_id)
+        # A kind at a time: the ids of a full noticeboard are 20 kB.
+        kinds = {record_id[0] for record_id in self._store.ids()}
+        for kind in sorted(kinds, key=_load_order):
+            for record_id in sorted([one for one in self._store.ids() if one[0] == kind]):
+                self._load_stored(record_id)
         self._store.commit()
+
+    def _load_stored(self, record_id):
+        raw = self.get(record_id)
+        if raw is None:
+            return
+        try:
+            self._load_record(decode_header(raw), raw)
+        except RemoteProtocolError as error:
+            self._refuse("stored-" + error.cause)
+            self._store.remove(record_id)
 
     def _load_record(self, header, raw):
         kind = header.kind
@@ -460,10 +476,8 @@ def _kind_urgency(record_id):
     return (rank, record_id)
 
 
-def _load_order(record_id):
-    kind = record_id[0]
-    rank = (TRUST, ANSWER).index(kind) if kind in (TRUST, ANSWER) else 2
-    return (rank, record_id)
+def _load_order(kind):
+    return (TRUST, ANSWER).index(kind) if kind in (TRUST, ANSWER) else 2 + kind
 
 
 def _sort_entries(entries):

@@ -78,13 +78,14 @@ def tally_crc(entries):
     """Checksum of the sorted (kind, origin, seq) entries; 0 when there are none. `same_statuses` and
     `same_letters` compare two.
     """
-    statuses = bytearray()
-    letters = bytearray()
+    statuses = letters = 0
     for kind, origin, seq in entries:
-        out = statuses if kind == STATUS else letters
-        out.append(kind)
-        out += _entry_bytes(origin, seq)
-    return crc32(letters) & ~_STATUS_BITS | crc32(statuses) & _STATUS_BITS
+        entry = bytes((kind,)) + _entry_bytes(origin, seq)
+        if kind == STATUS:
+            statuses = crc32(entry, statuses)
+        else:
+            letters = crc32(entry, letters)
+    return letters & ~_STATUS_BITS | statuses & _STATUS_BITS
 
 
 def same_statuses(crc, other):
@@ -164,21 +165,24 @@ def encode_tally(entries, statuses=True, letters=True):
     """
     pages = [bytearray()]
     last = None  # (kind, offset of its group) that the page is in
+    entry = None
     of_statuses = 0
-    for index, (kind, origin, seq) in enumerate(entries):
+    for following in entries:
+        before, entry = entry, following
+        kind = entry[0]
         page = pages[-1]
         is_new = last is None or last[0] != kind
         ends = is_new and last is not None and last[0] == STATUS
         if ends or len(page) + (_GROUP_HEAD if is_new else 0) + _TALLY_ENTRY > MAX_PAYLOAD - 2:
             page = bytearray()
             pages.append(page)
-            last = _put_entry(page, None, entries[index - 1])
-        last = _put_entry(page, last, (kind, origin, seq))
+            last = _put_entry(page, None, before)
+        last = _put_entry(page, last, entry)
         if kind == STATUS:
             of_statuses = len(pages)
     if letters and not statuses and of_statuses == len(pages):
         pages.append(bytearray())  # it says: and nothing else
-        _put_entry(pages[-1], None, entries[-1])
+        _put_entry(pages[-1], None, entry)
     count = len(pages)
     if count > MAX_TALLY_PAGES:
         raise LocalProtocolError("tally has %d pages, limit %d" % (count, MAX_TALLY_PAGES), "tally")

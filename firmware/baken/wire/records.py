@@ -83,6 +83,22 @@ class RecordHeader(Record):
         return (self.kind, self.origin, self.seq, self.part)
 
 
+def pack_id(record_id):
+    """A record id in seven bytes: kind, origin, number, part."""
+    kind, origin, seq, part = record_id
+    return bytes((kind, origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF, part))
+
+
+def unpack_id(data, at):
+    """The record id that `pack_id` put at `at`."""
+    return (
+        data[at],
+        data[at + 1] << 8 | data[at + 2],
+        data[at + 3] << 16 | data[at + 4] << 8 | data[at + 5],
+        data[at + 6],
+    )
+
+
 def message_kind(payload):
     """Kind of a PRIVATE_APP payload, or None when it is empty or of another version."""
     if not payload or payload[0] >> 4 != VERSION:

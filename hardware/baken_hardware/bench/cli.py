@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from baken_gateway.region import RegionError
-from baken_hardware.bench import amend, region, report, train_text, virtual_node
+from baken_hardware.bench import amend, frozen, region, report, train_text, virtual_node
 from baken_hardware.bench.measure import command as measure
 from baken_hardware.simulate import command as simulate
 
@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     amend.add_commands(region.add_commands(commands))
     report.add_commands(commands)
     virtual_node.add_commands(commands)
+    frozen.add_commands(commands)
     measure.add_commands(commands)
     simulate.add_commands(commands)
     train_text.add_commands(commands)

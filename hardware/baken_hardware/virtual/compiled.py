@@ -58,15 +58,15 @@ def compiled(firmware: str | Path) -> Path:
 
     Raises CompileError.
     """
-    source = Path(firmware)
-    files = {
-        str(path.relative_to(source)): path
-        for path in sorted((source / _PACKAGE).rglob("*"))
-        if path.is_file() and _is_wanted(path)
-    }
-    if not files:
-        raise CompileError(f"There is no package {_PACKAGE} in {source}.")
-    return _made("firmware", files)
+    return _made("firmware", _files(Path(firmware)))
+
+
+def board_files(firmware: str | Path) -> dict[str, str | Path]:
+    """By name, what boards get of the source root `firmware`: a Python file as the text that is compiled,
+    anything else as where it lies. Raises CompileError.
+    """
+    files = _files(Path(firmware))
+    return {**files, **_folded(files)}
 
 
 def drivers() -> Path:
@@ -83,6 +83,17 @@ def _made(kind: str, files: Mapping[str, Path]) -> Path:
         _forget_old(folder.parent)
         _build(files, compiler, folder)
     return folder
+
+
+def _files(source: Path) -> dict[str, Path]:
+    files = {
+        str(path.relative_to(source)): path
+        for path in sorted((source / _PACKAGE).rglob("*"))
+        if path.is_file() and _is_wanted(path)
+    }
+    if not files:
+        raise CompileError(f"There is no package {_PACKAGE} in {source}.")
+    return files
 
 
 def _is_wanted(path: Path) -> bool:

@@ -17,7 +17,7 @@ import tty
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from baken_hardware.virtual import compiled, interpreter
+from baken_hardware.virtual import compiled, frozen, interpreter
 
 HARDWARE = Path(__file__).resolve().parents[2]
 BOARD = Path(__file__).resolve().parent / "board"
@@ -46,6 +46,18 @@ def board_command(
     command = interpreter.command(bits, heap or interpreter.NODE_HEAP, [BOARD])
     images = [str(folder / compiled.IMAGE) for folder in (packages, compiled.drivers())]
     return list(command.argv), command.environment | {"BAKEN_IMAGES": ":".join(images)}
+
+
+def frozen_command(micropython: Path, firmware: Path, heap: str) -> tuple[list[str], dict[str, str]]:
+    """The same for a MicroPython into which the sources in `firmware` are frozen; FrozenError when they are
+    not.
+    """
+    frozen.check(micropython, firmware)
+    environment = os.environ | {
+        "MICROPYPATH": f"{BOARD}:.frozen",
+        "BAKEN_IMAGES": str(compiled.drivers() / compiled.IMAGE),
+    }
+    return [str(micropython.resolve()), "-X", f"heapsize={heap}"], environment
 
 
 def _loading(packages: str | Path, bits: int, heap: str | None) -> tuple[list[str], dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 HIGHER, LOWER = "higher", "lower"
 
@@ -19,9 +20,12 @@ class MeasureError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How thorough: `quick` gives rougher figures in a tenth of the time."""
+    """How thorough: `quick` gives rougher figures in a tenth of the time. `frozen`: a 32-bit MicroPython with
+    the firmware frozen into it (see `baken_hardware.virtual.frozen`), for the measures that can use one.
+    """
 
     quick: bool = False
+    frozen: Path | None = None
 
 
 @dataclass(frozen=True)

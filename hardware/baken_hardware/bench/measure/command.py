@@ -79,6 +79,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where to write (bench.json)"
     )
+    parser.add_argument(
+        "--frozen",
+        type=Path,
+        metavar="FILE",
+        help="bounds: a 32-bit MicroPython with the firmware frozen into it (baken-bench frozen), which must "
+        "live in 200 kB",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -87,7 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if unknown:
         print(f"baken-bench: no measure {', '.join(unknown)}; known: {', '.join(MEASURES)}", file=sys.stderr)
         return 2
-    options = Options(arguments.quick)
+    options = Options(arguments.quick, arguments.frozen)
     rows: list[Row] = []
     try:
         for name in arguments.only or MEASURES:

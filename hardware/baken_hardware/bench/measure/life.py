@@ -26,12 +26,13 @@ from baken_hardware.demo import scenario
 from baken_hardware.virtual import compiled
 from baken_hardware.virtual.ether import Ether
 from baken_hardware.virtual.interpreter import find
-from baken_hardware.virtual.launcher import VirtualNode, board_command
+from baken_hardware.virtual.launcher import VirtualNode, board_command, frozen_command
 from baken_hardware.virtual.propagation import load_points
 
 FIRMWARE = Path(__file__).resolve().parents[4] / "firmware"
 EVERY_MS = 600_000
-_HEAP = "700wk"  # more than a board has: what a node needs is to be found, not whether it fits
+HEAP = "700wk"
+"""More than a board has: what a node needs is to be found, not whether it fits."""
 _PROGRAM = Path(__file__).resolve().parent / "programs" / "node_heap.py"
 _PIECE_S = 5
 
@@ -48,19 +49,29 @@ class Sample:
 class Life:
     """A node of the point OV06 in `region`, with everything it writes below `folder`.
 
-    `loaded`: bytecode in the heap. MeasureError when this machine has no MicroPython for that.
+    `loaded`: bytecode in the heap; `frozen`: the MicroPython into which the firmware is frozen; `heap` as in
+    `-X heapsize=`. MeasureError when this machine has no MicroPython for that.
     """
 
-    def __init__(self, folder: Path, region: Region, loaded: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        region: Region,
+        loaded: bool = False,
+        frozen: Path | None = None,
+        heap: str = HEAP,
+    ) -> None:
         flash = folder / "flash"
         bench_region.provision(region.folder, POINT, flash)
         if loaded:
             # A short name, as a board has: each module's file name is on the heap.
             firmware = folder / "lib"
             firmware.symlink_to(compiled.compiled(FIRMWARE))
-            argv, environment = board_command(firmware, bits=32, heap=_HEAP, loaded=True)
+            argv, environment = board_command(firmware, bits=32, heap=heap, loaded=True)
+        elif frozen is not None:
+            argv, environment = frozen_command(frozen, FIRMWARE, heap)
         elif find(32).maps_code:
-            argv, environment = board_command(FIRMWARE, bits=32, heap=_HEAP)
+            argv, environment = board_command(FIRMWARE, bits=32, heap=heap)
         else:
             raise MeasureError(
                 "heap: this 32-bit MicroPython cannot run code in place; needed is 1.25 or newer"

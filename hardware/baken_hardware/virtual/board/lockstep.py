@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXIT_ETHER_GONE = 3
 _FLUSH_LIMIT = const(1024)
+_READ = const(1024)  # bytes at a time: a full heap has no long stretch
 
 
 class TaskQueue:
@@ -244,7 +245,7 @@ class Lockstep:
     def _receive(self):
         """Read once from the ether; True when a RUN was among the messages."""
         try:
-            data = self._socket.recv(4096)
+            data = self._socket.recv(_READ)
         except OSError as error:
             self._end("the ether is gone (%s)" % error)
         if not data:
