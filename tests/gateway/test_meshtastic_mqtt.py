@@ -13,6 +13,7 @@ from baken.mesh.config import Channel, MqttSettings
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.memory import MemoryStore
 from baken.noticeboard.replica import Replica
+from baken.wire.trust import TrustList
 from baken_gateway.meshtastic_mqtt import MAX_DATA, MAX_QUEUE, MqttProxy
 from baken_gateway.proxy_link import ProxyTask
 from baken_gateway.session import READY, NodeSession
@@ -25,10 +26,7 @@ LIMIT_S = 30
 NOBODY = object()
 
 
-class _NoTrust:
-    authorities: dict = {}
-    points: dict = {}
-    tag = bytes(8)
+_NO_TRUST = TrustList(1, bytes(32), b"", [], [], [])
 
 
 def settings_of(mqtt=True, root="msh/EU_868", downlink=True, name="Straat"):
@@ -140,7 +138,7 @@ class Station:
         self.end = StockEnd(number, (STREET,), 0, seed)
         self.end.join_mqtt(ON)
         self.proxy = MqttProxy()
-        replica = Replica(_NoTrust(), MemoryStore())
+        replica = Replica(_NO_TRUST, MemoryStore())
         self.session = NodeSession(LinkSession(replica), random.Random(seed).randrange, proxy=self.proxy)
 
     def run(self, now):

@@ -95,7 +95,7 @@ CASES = {
     "a damaged trust.bin": (damaged("trust.bin", 90), "root signature of the trust list is wrong"),
     "half a trust.bin": (cut("trust.bin", 120), "root signature of the trust list is wrong"),
     "an empty trust.bin": (written("trust.bin", b""), "not a trust list"),
-    "a large trust.bin": (written("trust.bin", bytes(40000)), "trust.bin is 40000 bytes, limit 32768"),
+    "a large trust.bin": (written("trust.bin", bytes(40000)), "trust list is 40000 bytes, limit 32768"),
     "another region's trust.bin": (another_region, "trust list is of another region's root key"),
     "a file instead of a folder": (written("board", b""), "the flash folder cannot be written"),
 }
