@@ -122,10 +122,11 @@ def verify_pieces(
     return _encode(_multiply_both(s, h, _P - point[0], point[1])) == first
 
 
-def _behind(head: bytes, pieces: "Iterable[bytes | bytearray | memoryview]") -> "Iterator[bytes]":
+def _behind(
+    head: bytes, pieces: "Iterable[bytes | bytearray | memoryview]"
+) -> "Iterator[bytes | bytearray | memoryview]":
     yield head
-    for piece in pieces:
-        yield bytes(piece)
+    yield from pieces
 
 
 def is_acceptable(public: bytes) -> bool:

@@ -10,7 +10,7 @@ from baken.noticeboard.notice import SUPERSEDED, WITHDRAWN, Notice, state_of
 from baken.wire import bulletin, status
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.heading import Heading
-from baken.wire.records import BULLETIN
+from baken.wire.records import BULLETIN, pack_key, unpack_key
 
 MAX_BULLETINS = const(64)
 MAX_PARTS = const(160)  # of all bulletins, 38 kB of memory
@@ -270,10 +270,7 @@ class Board:
 
 def pack_keys(keys):
     """Keys (origin, seq) as bytes, for the store."""
-    out = bytearray()
-    for origin, seq in sorted(keys):
-        out += bytes((origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
-    return bytes(out)
+    return b"".join([pack_key(key) for key in sorted(keys)])
 
 
 def unpack_keys(data):
@@ -281,5 +278,5 @@ def unpack_keys(data):
     keys = set()
     data = data or b""
     for at in range(0, len(data) - 4, 5):
-        keys.add((data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4]))
+        keys.add(unpack_key(data, at))
     return keys

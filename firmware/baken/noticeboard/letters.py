@@ -11,7 +11,7 @@ from baken.table import Lookup, Table
 from baken.wire import answer as answers
 from baken.wire import report as reports
 from baken.wire.errors import RemoteProtocolError
-from baken.wire.records import ANSWER, HEADER_SIZE, REPORT
+from baken.wire.records import ANSWER, HEADER_SIZE, REPORT, pack_key, unpack_key
 
 MAX_REPORTS = const(64)
 MAX_REPORTS_OF_POINT = const(8)  # so that one stolen point key cannot take all places
@@ -41,10 +41,10 @@ class Letters:
 
     def answer_id(self, point, seq):
         """The record id of an ANSWER to report `seq` of that point, or None."""
-        wanted = point.to_bytes(2, "big") + seq.to_bytes(3, "big")
+        wanted = pack_key((point, seq))
         for row in self.answers.rows:
             if row[_KEY_SIZE : _KEY_SIZE + len(wanted)] == wanted:
-                return (ANSWER,) + _unpack_key(row) + (0,)
+                return (ANSWER,) + unpack_key(row, 0) + (0,)
         return None
 
     def answers_for(self, point):
@@ -137,13 +137,13 @@ class _Held(Lookup):
 
     def __iter__(self):
         for row in self.rows:
-            yield _unpack_key(row)
+            yield unpack_key(row, 0)
 
     def __contains__(self, key):
-        return _pack_key(key) in self.rows
+        return pack_key(key) in self.rows
 
     def get(self, key, default=None):
-        clear = self.rows.get(_pack_key(key))
+        clear = self.rows.get(pack_key(key))
         return default if clear is None else self._make(key[0], key[1], clear)
 
     def add(self, clear):
@@ -152,16 +152,8 @@ class _Held(Lookup):
 
     def discard(self, key):
         """Forget it, if it is held."""
-        self.rows.remove(_pack_key(key))
+        self.rows.remove(pack_key(key))
 
 
 def _answer(origin, seq, clear):
     return answers.of_clear(origin, seq, clear[:-1], bool(clear[-1]))
-
-
-def _pack_key(key):
-    return key[0].to_bytes(2, "big") + key[1].to_bytes(3, "big")
-
-
-def _unpack_key(row):
-    return (row[0] << 8 | row[1], row[2] << 16 | row[3] << 8 | row[4])

@@ -83,6 +83,17 @@ class RecordHeader(Record):
         return (self.kind, self.origin, self.seq, self.part)
 
 
+def pack_key(key):
+    """(origin, sequence number) in five bytes."""
+    origin, seq = key
+    return bytes((origin >> 8, origin & 0xFF, seq >> 16, seq >> 8 & 0xFF, seq & 0xFF))
+
+
+def unpack_key(data, at):
+    """The (origin, sequence number) that `pack_key` put at `at`."""
+    return (data[at] << 8 | data[at + 1], data[at + 2] << 16 | data[at + 3] << 8 | data[at + 4])
+
+
 def pack_id(record_id):
     """A record id in seven bytes: kind, origin, number, part."""
     kind, origin, seq, part = record_id

@@ -9,14 +9,12 @@ functions are not in the heap then, nor is bytecode. What is frozen is what othe
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from baken_hardware.virtual import compiled
-from baken_hardware.virtual.interpreter import InterpreterError
+from baken_hardware.virtual.interpreter import InterpreterError, ask
 
 _BUILD = "baken/build.py"
 _MANIFEST = "manifest.py"
@@ -24,7 +22,6 @@ _MAIN = "root/main.py"
 _ROW = 24  # bytes in a line
 _BITS = 32
 _PROBE = f"import sys; from baken import build; print('frozen', build.DIGEST, sys.maxsize < 1 << {_BITS})"
-_PROBE_LIMIT_S = 20
 
 
 class FrozenError(InterpreterError):
@@ -52,19 +49,9 @@ def write(firmware: Path, folder: Path) -> None:
 def check(micropython: Path, firmware: Path) -> None:
     """FrozenError unless `micropython` runs with a board's words, and has frozen what `write` writes now."""
     try:
-        done = subprocess.run(
-            [micropython, "-c", _PROBE],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PROBE_LIMIT_S,
-            env=os.environ | {"MICROPYPATH": ".frozen"},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FrozenError(f"{micropython} does not run: {error}.") from error
-    said = done.stdout.split()
+        said = ask(micropython, _PROBE).stdout.split()
+    except InterpreterError as error:
+        raise FrozenError(str(error)) from error
     if len(said) != 3 or said[0] != "frozen":
         raise FrozenError(f"{micropython} has no Baken frozen into it (baken-bench frozen --help).")
     if said[2] != "True":

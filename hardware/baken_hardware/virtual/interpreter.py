@@ -162,22 +162,28 @@ def cache_folder() -> Path:
     )
 
 
-def probe(path: Path) -> Interpreter:
-    """Run the interpreter at `path` and see what it is; InterpreterError when it does not run or serve."""
-    environment = os.environ | {"MICROPYPATH": ".frozen"}
+def ask(path: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """What the interpreter at `path` says to a short program that needs nothing but what is frozen into it;
+    InterpreterError when it does not run.
+    """
     try:
-        done = subprocess.run(
-            [path, "-c", _PROBE],
+        return subprocess.run(
+            [path, "-c", program],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
             timeout=_PROBE_LIMIT_S,
-            env=environment,
+            env=os.environ | {"MICROPYPATH": ".frozen"},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InterpreterError(f"{path} does not run: {error}.") from error
+
+
+def probe(path: Path) -> Interpreter:
+    """Run the interpreter at `path` and see what it is; InterpreterError when it does not run or serve."""
+    done = ask(path, _PROBE)
     match = re.search(r"^baken ([0-9.]+) (32|64) (maps|loads)$", done.stdout, re.MULTILINE)
     if not match:
         said = (
