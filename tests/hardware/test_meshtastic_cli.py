@@ -423,7 +423,11 @@ def test_a_neighbour_is_administered_over_the_air(remote: Bench):
     _run(remote, "--dest", "!1234abcd", "--set-owner", "Op afstand")
     remote.wait_for(lambda: remote.ether.nodes[1].config.long_name == b"Op afstand", "the name")
     assert "hop_limit: 3" in _run(remote, "--dest", "!1234abcd", "--get", "lora.hop_limit")
-    _run(remote, "--dest", "!1234abcd", "--set", "lora.hop_limit", "6")
+    for _ in range(3):
+        # Again as in tests/region/test_every_command.py: at times the package sends back the old value.
+        _run(remote, "--dest", "!1234abcd", "--set", "lora.hop_limit", "6")
+        if remote.ether.nodes[1].config.hop_limit == 6:
+            break
     remote.wait_for(lambda: remote.ether.nodes[1].config.hop_limit == 6, "the hop limit")
     assert "hop_limit: 6" in _run(remote, "--dest", "!1234abcd", "--get", "lora.hop_limit")
 
