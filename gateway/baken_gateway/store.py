@@ -56,6 +56,7 @@ class _Shelf:
     """
 
     lost: tuple = ()
+    vouches = False
 
     def __init__(self) -> None:
         self._records: dict[RecordId, bytes] = {}

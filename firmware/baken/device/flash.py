@@ -45,6 +45,8 @@ class FlashStore:
     value. `lost`: see `baken.noticeboard.store`.
     """
 
+    vouches = True
+
     def __init__(self, path, own_point=None):
         self.damaged = 0
         self.full = 0

@@ -1,5 +1,6 @@
 """Who may speak: the provisioned trust list, and the amendments to it that root has signed since."""
 
+from baken import __version__
 from baken.compat import const
 from baken.crypto import signing
 from baken.table import Lookup
@@ -50,6 +51,13 @@ class Keyring:
         """Raw amendments, in order."""
         found = [self._raw(seq) for seq in self.numbers()]
         return [raw for raw in found if raw is not None]
+
+    def fingerprint(self, amendments):
+        """Bytes that name the keys that count under the provisioned list and the amendments with these serial
+        numbers, and the version of Baken: the next one may check more.
+        """
+        serials = [seq.to_bytes(4, "big") for seq in [self._provisioned.serial] + amendments]
+        return b"".join([self.trust.tag] + serials + [__version__.encode()])
 
     def is_contained(self, seq):
         """Whether the provisioned list is as new as an amendment with this serial number."""

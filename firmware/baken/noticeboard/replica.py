@@ -31,6 +31,7 @@ from baken.wire.records import (
 NEW = "new"
 KNOWN = "known"
 REFUSED = "refused"
+CHECKED = "checked"  # the store's value that names the keys under which all its records were checked
 # Causes of refusal that say nothing against a record: it was true once, and is over.
 OVER = ("expired", "old-status", "old", "old-trust", "answered")
 
@@ -52,7 +53,8 @@ class Replica:
     """The records of one region as this program knows them.
 
     `trust`: the TrustList that was provisioned, with the amendments that have come since; `store`: see
-    `store`. Records found in the store are checked again like received ones. `notices`: {(origin, seq):
+    `store`. Records found in the store are checked again like received ones, unless the store vouches for
+    them and the same keys count as then. `notices`: {(origin, seq):
     Notice}; `statuses`: {point number: Status}; `heartbeats`: {authority number: Heartbeat}; `letters`:
     reports and answers; `pulses`: the PulseBook; `counters`: {cause: count of refusals}; `revision` grows
     with every change; `newest_sent_s`: the latest time an authority has signed, or None.
@@ -103,6 +105,8 @@ class Replica:
             return self._refuse(error.cause)
         if outcome.state == NEW:
             self._store.commit()
+            if header.kind == TRUST:
+                self._remember_checked()
         return outcome
 
     def expire(self, unix_s):
@@ -425,28 +429,46 @@ class Replica:
         # Amendments first: they say whose signatures count. Answers before reports, which they may close.
         # A kind at a time: the ids of a full noticeboard are 20 kB.
         kinds = {record_id[0] for record_id in self._store.ids()}
+        is_checked = self._was_checked()
         for kind in sorted(kinds, key=_load_order):
             for record_id in sorted([one for one in self._store.ids() if one[0] == kind]):
-                self._load_stored(record_id)
+                self._load_stored(record_id, is_checked)
         self._store.commit()
+        self._remember_checked()
 
-    def _load_stored(self, record_id):
+    def _was_checked(self):
+        """Whether every record in the store was checked under the keys that count now."""
+        return self._store.vouches and self._store.get(CHECKED) == self._keys_that_count()
+
+    def _remember_checked(self):
+        if self._store.vouches and not self._was_checked():
+            try:
+                self._store.set(CHECKED, self._keys_that_count())
+            except OSError:
+                pass  # the flash is full: the next start checks again
+
+    def _keys_that_count(self):
+        amendments = [record_id[2] for record_id in self._store.ids() if record_id[0] == TRUST]
+        return self.keyring.fingerprint(sorted(amendments))
+
+    def _load_stored(self, record_id, is_checked):
         raw = self.get(record_id)
         if raw is None:
             return
         try:
-            self._load_record(decode_header(raw), raw)
+            self._load_record(decode_header(raw), raw, is_checked)
         except RemoteProtocolError as error:
             self._refuse("stored-" + error.cause)
             self._store.remove(record_id)
 
-    def _load_record(self, header, raw):
+    def _load_record(self, header, raw, is_checked):
         kind = header.kind
         if not self.keyring.knows(kind, header.origin):
             raise RemoteProtocolError(
                 "record of kind %d, origin %d is not trusted" % (kind, header.origin), "untrusted"
             )
-        self.keyring.verify(header, raw)
+        if not is_checked:
+            self.keyring.verify(header, raw)
         if kind == BULLETIN:
             self._add_part(bulletin.decode_part(raw), raw)
         elif kind == TRUST:

@@ -1,9 +1,8 @@
 """One node lives through what it hears, on 32-bit MicroPython in virtual time, and tells of its heap.
 
 It runs its code in place from an image, as a board runs it from its flash, or from the bytecode in its heap.
-What is in use is counted after a collection,
-in steps of ten minutes; what the virtual board's drivers take is left out. At the end a client comes and
-asks for everything.
+What is in use is counted after a collection, in steps of ten minutes, without the virtual board's drivers.
+At the end a client comes and asks for everything. Then it may start again on what it has written.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ HEAP = "700wk"
 """More than a board has: what a node needs is to be found, not whether it fits."""
 _PROGRAM = Path(__file__).resolve().parent / "programs" / "node_heap.py"
 _PIECE_S = 5
+_LONGEST_START_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Life:
         frozen: Path | None = None,
         heap: str = HEAP,
     ) -> None:
-        flash = folder / "flash"
-        bench_region.provision(region.folder, POINT, flash)
+        self.flash = folder / "flash"
+        bench_region.provision(region.folder, POINT, self.flash)
         if loaded:
             # A short name, as a board has: each module's file name is on the heap.
             firmware = folder / "lib"
@@ -79,7 +79,7 @@ class Life:
         self._make = lambda ether: VirtualNode(
             POINT,
             ether=ether.address,
-            flash=flash,
+            flash=self.flash,
             run_folder=folder / "run",
             command=argv,
             environment=environment,
@@ -91,10 +91,8 @@ class Life:
 
     async def play(self, frames: Sequence[Frame], hours: int, say: Say) -> None:
         """Until the node has heard all, and has lived `hours` hours, or has died."""
-        points = {POINT: load_points(scenario.POINTS)[POINT]}
-        start_s = scenario.unix_s(scenario.START)
         self._end_ms = hours * HOUR_MS
-        async with Ether(points, epoch_unix_s=start_s, seed=1, fading_db=0.0, loss=0.0) as ether:
+        async with self._ether() as ether:
             node = self._make(ether)
             try:
                 await node.start()
@@ -114,6 +112,43 @@ class Life:
                 await node.stop()
                 self.log = node.log.read_text(errors="replace")
 
+    async def start_again(self) -> tuple[float, Sample]:
+        """Start the node on what it has written.
+
+        Gives seconds of this machine until it runs, and what it says after EVERY_MS.
+        """
+        async with self._ether(self._end_ms + 3 * EVERY_MS) as ether:
+            node = self._make(ether)
+            before = node.log.stat().st_size
+            try:
+                began_s = time.monotonic()
+                await node.start()
+                await ether.wait_connected([node.code])
+                await ether.run_until(1_000)
+                took_s = time.monotonic() - began_s
+                await ether.run_until(EVERY_MS + 60_000)
+            finally:
+                await node.stop()
+                with open(node.log, errors="replace") as log:
+                    log.seek(before)
+                    said = log.read()
+        samples = _samples(said)
+        if not samples:
+            raise MeasureError(f"heap: the node did not start again:\n{said[-800:]}")
+        return took_s, samples[0]
+
+    def _ether(self, after_ms: int = 0) -> Ether:
+        """Where the node is alone; its time begins `after_ms` after the beginning of the exercise."""
+        points = {POINT: load_points(scenario.POINTS)[POINT]}
+        return Ether(
+            points,
+            epoch_unix_s=scenario.unix_s(scenario.START) + after_ms // 1000,
+            seed=1,
+            fading_db=0.0,
+            loss=0.0,
+            hang_timeout_s=_LONGEST_START_S,
+        )
+
     async def _attach_client(self, ether: Ether, node: VirtualNode, until_ms: int) -> None:
         """A client asks for everything and reads it."""
         port = os.open(node.tty, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -132,16 +167,23 @@ class Life:
 
     def samples(self) -> tuple[list[Sample], list[Sample]]:
         """By time, before the client came and after; MeasureError when the node did not live that long."""
-        drivers = re.search(r"^board (\d+)$", self.log, re.MULTILINE)
-        found = re.findall(r"^(\d+) heap (\d+) \d+ (.*)$", self.log, re.MULTILINE)
-        if drivers is None or not found or int(found[-1][0]) < self._end_ms:
+        made = _samples(self.log)
+        if not made or made[-1].at_ms < self._end_ms:
             raise MeasureError(f"heap: the node said this instead:\n{self.log[-800:]}")
-        made = [Sample(int(at_ms), int(heap) - int(drivers[1]), _held(words)) for at_ms, heap, words in found]
         came_ms = self._end_ms + EVERY_MS // 2
         after = [sample for sample in made if sample.at_ms > came_ms]
         if not after:
             raise MeasureError(f"heap: the node fell silent when a client came:\n{self.log[-800:]}")
         return [sample for sample in made if sample.at_ms <= came_ms], after
+
+
+def _samples(log: str) -> list[Sample]:
+    """What a node has said since its start, without what the virtual board's drivers take."""
+    drivers = re.search(r"^board (\d+)$", log, re.MULTILINE)
+    found = re.findall(r"^(\d+) heap (\d+) \d+ (.*)$", log, re.MULTILINE)
+    if drivers is None:
+        return []
+    return [Sample(int(at_ms), int(heap) - int(drivers[1]), _held(words)) for at_ms, heap, words in found]
 
 
 def _held(words: str) -> dict[str, int]:
