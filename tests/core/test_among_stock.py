@@ -23,7 +23,7 @@ def _member(neighbours, seed=1):
 
 def _keep_company(member, neighbours, now):
     for sender in range(neighbours):
-        digest = wire.encode_digest(member.replica.digest())
+        digest = wire.encode_digest(member.replica.inventory.digest())
         member.gossip.receive(digest, Packet(sender, now, digest, 0, 1), 10, NOON_S, now)
 
 

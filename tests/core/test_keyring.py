@@ -89,11 +89,11 @@ def test_amendments_survive_a_restart_and_end_with_a_newer_list():
     store = MemoryStore()
     take(fresh(store), amend(8, amendment.REVOKE_POINT, 1), *bulletin_parts(1))
     replica = fresh(store)
-    assert 1 not in replica.trust.points and list(replica.tally()) == [(TRUST_KIND, 0xFFFF, 8)]
+    assert 1 not in replica.trust.points and list(replica.inventory.tally()) == [(TRUST_KIND, 0xFFFF, 8)]
     points = [TRUST.points[number] for number in (2, 3, 4)]
     newer = TrustList(8, ROOT.public, b"Merenland", AREAS, TRUST.authorities.values(), points)
     replica = Replica(newer, store)
-    assert len(replica.keyring) == 0 and list(replica.tally()) == [] and (1, 1) in replica.notices
+    assert len(replica.keyring) == 0 and list(replica.inventory.tally()) == [] and (1, 1) in replica.notices
 
 
 def test_an_authority_that_has_expired_speaks_no_more():
@@ -149,10 +149,10 @@ def test_an_amendment_that_became_unreadable_takes_trust_away_and_never_gives_it
         store.remove((TRUST_KIND, amendment.ROOT_ORIGIN, seq, 0))
         store.lost.append((TRUST_KIND, amendment.ROOT_ORIGIN, seq, 0))
     assert take(replica, status_record(1, 1), status_record(2, 1), older) == [REFUSED] * 3
-    assert list(replica.tally()) == [] and replica.records() == []
+    assert list(replica.inventory.tally()) == [] and replica.records() == []
     assert replica.trust.points.get(1) is None and 2 not in replica.trust.points
     page = digest.Tally([(TRUST_KIND, amendment.ROOT_ORIGIN, seq) for seq in (10, 11)])
-    assert replica.lacks_on_page(page)
-    assert take(replica, *raws) == [NEW, NEW] and len(list(replica.tally())) == 2
+    assert replica.inventory.lacks_on_page(page)
+    assert take(replica, *raws) == [NEW, NEW] and len(list(replica.inventory.tally())) == 2
     made = status.encode(status.Status(1, 1, NOON_S, b"OPEN", b""), TRUST.tag, new_key.sign)
     assert take(replica, made, status_record(2, 1)) == [NEW, REFUSED]

@@ -64,8 +64,8 @@ def test_a_heartbeat_replaces_the_one_before_and_an_old_one_is_refused():
     replica = fresh()
     assert take(replica, beat(2, newest=7), beat(2, newest=7), beat(1), beat(3)) == [NEW, KNOWN, REFUSED, NEW]
     assert replica.heartbeats[1].seq == 3 and replica.counters == {"old": 1}
-    assert replica.newest_sent_s == NOON_S and replica.digest().beats == {1: 3}
-    assert replica.records() == [beat(3)] and list(replica.tally()) == []
+    assert replica.newest_sent_s == NOON_S and replica.inventory.digest().beats == {1: 3}
+    assert replica.records() == [beat(3)] and list(replica.inventory.tally()) == []
 
 
 def test_a_forged_heartbeat_with_a_huge_number_hides_nothing():
@@ -112,14 +112,14 @@ def test_an_answer_can_be_as_long_as_a_frame_and_no_longer():
 def test_a_second_report_stands_beside_the_first():
     replica = fresh()
     assert take(replica, report_record(1, 2), report_record(1, 1), report_record(2, 1)) == [NEW, NEW, NEW]
-    assert list(replica.tally()) == [(REPORT, 1, 1), (REPORT, 1, 2), (REPORT, 2, 1)]
+    assert list(replica.inventory.tally()) == [(REPORT, 1, 1), (REPORT, 1, 2), (REPORT, 2, 1)]
 
 
 def test_an_answer_lets_go_of_the_report_it_names_and_of_no_other():
     replica = fresh()
     take(replica, report_record(1, 1), report_record(1, 2))
     assert take(replica, answer_record(1, 1, 1, b"Ambulance komt.")) == [NEW]
-    assert list(replica.tally()) == [(REPORT, 1, 2), (ANSWER, 1, 1)]
+    assert list(replica.inventory.tally()) == [(REPORT, 1, 2), (ANSWER, 1, 1)]
     assert take(replica, report_record(1, 1)) == [REFUSED] and replica.counters == {"answered": 1}
 
 
@@ -137,7 +137,7 @@ def test_a_forged_answer_makes_no_report_disappear():
     replica = fresh()
     take(replica, report_record(1, 1))
     assert take(replica, answer_record(1, 1, 1, key=STRANGER_KEY)) == [REFUSED]
-    assert list(replica.tally()) == [(REPORT, 1, 1)]
+    assert list(replica.inventory.tally()) == [(REPORT, 1, 1)]
 
 
 def test_one_point_cannot_take_all_places_for_reports():
@@ -183,7 +183,7 @@ def test_a_restart_between_answer_and_removal_brings_no_report_back():
     take(fresh(store), report_record(1, 1), answer_record(1, 1, 1))
     store.put(report_record(1, 1))  # as if the power had gone before its removal
     replica = fresh(store)
-    assert list(replica.tally()) == [(ANSWER, 1, 1)]
+    assert list(replica.inventory.tally()) == [(ANSWER, 1, 1)]
     assert sorted(store.load()) == [answer_record(1, 1, 1)]
 
 
@@ -259,15 +259,15 @@ def test_what_lies_between_two_pages_is_not_lost():
     mine = fresh()
     raws = [report_record(point, seq, time_s=NOON_S) for point in (1, 2, 3) for seq in range(1, 9)]
     take(mine, *raws)
-    theirs = list(mine.tally())
+    theirs = list(mine.inventory.tally())
     for lacking in range(len(theirs)):
         pages = [decode_tally(raw) for raw in encode_tally(theirs[:lacking] + theirs[lacking + 1 :])]
         missing = []
         for page in pages:
-            missing += mine.missing_on_page(page)
+            missing += mine.inventory.missing_on_page(page)
         assert missing == [theirs[lacking] + (0,)]
-    assert not mine.lacks_on_page(decode_tally(encode_tally(theirs)[0]))
-    assert fresh().lacks_on_page(decode_tally(encode_tally(theirs)[0]))
+    assert not mine.inventory.lacks_on_page(decode_tally(encode_tally(theirs)[0]))
+    assert fresh().inventory.lacks_on_page(decode_tally(encode_tally(theirs)[0]))
 
 
 def events_of(member, raw, packet_id, hops, now):

@@ -41,7 +41,7 @@ def test_only_who_hears_few_neighbours_for_long_is_lonely_and_then_never_suppres
         flags = []
         for now in range(0, 12 * SETTINGS.imax_ms, SETTINGS.imax_ms // 8):
             for sender in range(neighbours):
-                _hear(member, sender, member.replica.digest(), now)
+                _hear(member, sender, member.replica.inventory.digest(), now)
             said = [event for _, event in _said(member, now + SETTINGS.imax_ms // 8 - 1)]
             flags += [wire.decode_digest(event.payload).lonely for event in said]
         assert flags[0] is False and flags[-1] is (neighbours < FEW)
@@ -55,7 +55,7 @@ def test_what_a_lonely_neighbour_lacks_is_served_again_until_it_has_it():
         _hear(member, "lonely", EMPTY, 0)
         member.gossip.publish(bulletin_parts(1)[0], NOON_S, 1000)
         if answered:
-            _hear(member, "lonely", member.replica.digest(), 2000)
+            _hear(member, "lonely", member.replica.inventory.digest(), 2000)
         sent = [event for _, event in _said(member, 20 * SETTINGS.imin_ms) if event.record_id is not None]
         served = [event for event in sent if not event.flood]
         assert len(sent) - len(served) == 1

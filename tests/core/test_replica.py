@@ -60,7 +60,7 @@ def test_a_forged_number_does_not_displace_or_block_the_true_bulletin():
     replica = fresh()
     (forged,) = sign_bulletin(make_bulletin(0xFFFFFF), STRANGER_KEY)
     take(replica, forged)
-    assert take(replica, *bulletin_parts(1)) == [NEW] and replica.digest().held == {1: {1}}
+    assert take(replica, *bulletin_parts(1)) == [NEW] and replica.inventory.digest().held == {1: {1}}
 
 
 def test_two_bulletins_under_one_number_the_first_stays():
@@ -139,8 +139,8 @@ def test_an_expired_cancel_still_withdraws_whichever_comes_first():
         assert take(replica, *order, unix_s=later) == [NEW, NEW]
         assert shown(replica, OV, later) == []
         empty = Digest(0, {}, {})
-        assert len(replica.missing_at(empty, later)) == 2
-        assert replica.missing_at(empty, NOON_S + 36000) == []
+        assert len(replica.inventory.missing_at(empty, later)) == 2
+        assert replica.inventory.missing_at(empty, NOON_S + 36000) == []
     assert len(replica.expire(NOON_S + 36000)) == 2
     assert take(replica, alarm, cancel, unix_s=NOON_S + 36001) == [REFUSED, REFUSED]
 
@@ -201,7 +201,7 @@ def test_everything_survives_a_restart():
     replica.mark_read((1, 1))
     again = Replica(TRUST, store)
     assert again.records() == replica.records() and again.is_read((1, 1)) and not again.counters
-    assert again.statuses[1].seq == 5 and again.digest() == replica.digest()
+    assert again.statuses[1].seq == 5 and again.inventory.digest() == replica.inventory.digest()
 
 
 def test_a_store_with_garbage_and_forgeries_loses_only_those():
@@ -252,7 +252,7 @@ def test_what_the_store_cannot_give_back_is_left_out_and_comes_again():
     assert 1 not in receipts_of(replica, (1, 1)) and not replica.notices[(1, 2)].text
     replica.expire(NOON_S)
     assert shown(replica, OV) == [(1, 2)] and replica.notices[(1, 2)].missing == [1]
-    assert replica.digest().held == {} and sorted(replica.statuses) == [2]
+    assert replica.inventory.digest().held == {} and sorted(replica.statuses) == [2]
     store.bad = set()
     assert take(replica, raws[0], parts[1], status_record(1, 4)) == [NEW] * 3
     assert sorted(replica.records()) == sorted(raws)

@@ -91,7 +91,7 @@ def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_la
                 for margin_db in (23, 24):
                     member = Member("00", random_source(2), 0, settings=settings)
                     for sender in range(neighbours):
-                        digest = wire.encode_digest(member.replica.digest())
+                        digest = wire.encode_digest(member.replica.inventory.digest())
                         member.gossip.receive(digest, Packet(sender, 1, digest, 0, 1), 10, NOON_S, 0)
                     packet = Packet("near", 2, raw, 0, 3)
                     member.gossip.receive(raw, packet, margin_db, NOON_S, 1)
@@ -109,7 +109,7 @@ def test_what_came_from_close_by_is_not_relayed_where_many_could_find_out_who_la
 def test_company_of_long_ago_counts_no_more():
     member = Member("00", random_source(2), 0)
     for sender in range(COMPANY):
-        digest = wire.encode_digest(member.replica.digest())
+        digest = wire.encode_digest(member.replica.inventory.digest())
         member.gossip.receive(digest, Packet(sender, 1, digest, 0, 1), 10, NOON_S, 0)
     now = 3 * SETTINGS.imax_ms + 1
     member.gossip.receive(RAW, Packet("near", 2, RAW, 2, 3), 30, NOON_S, now)

@@ -103,7 +103,7 @@ class Leisure:
         if page.page == 0 and page.entries and page.entries[0][0] == STATUS:
             self._tally_at = None
             self._tally_after = max(self._tally_after, now + self._tally_pause)
-        for point in self._replica.statuses_lacked_on_page(page):
+        for point in self._replica.inventory.statuses_lacked_on_page(page):
             self._rounds.ask(point, now)
 
     def deadline(self):
@@ -131,7 +131,7 @@ class Leisure:
 
     def _say_tally(self, now, airtime):
         self._tally_at = None
-        pages = wire.encode_tally(self._replica.tally(), letters=False)
+        pages = wire.encode_tally(self._replica.inventory.tally(), letters=False)
         self._tally_after = now + self._tally_pause
         longest = _TALLY_SHARE * sum([airtime(page) for page in pages])
         self._tally_pause = min(2 * self._tally_pause, longest)

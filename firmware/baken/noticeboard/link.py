@@ -77,7 +77,7 @@ class LinkSession:
                 self._receive_pulses(pulse.decode(payload))
                 return None
             if kind == TALLY:
-                self._push(self.replica.missing_on_page(wire.decode_tally(payload)))
+                self._push(self.replica.inventory.missing_on_page(wire.decode_tally(payload)))
                 return None
         except RemoteProtocolError as error:
             self.counters[error.cause] = self.counters.get(error.cause, 0) + 1
@@ -107,8 +107,8 @@ class LinkSession:
 
     def _say(self, now):
         self._say_at = now + PERIOD_MS
-        pages = wire.encode_tally(self.replica.tally())
-        self._queue += [wire.encode_digest(self.replica.digest())] + pages
+        pages = wire.encode_tally(self.replica.inventory.tally())
+        self._queue += [wire.encode_digest(self.replica.inventory.digest())] + pages
 
     def _say_pulses(self, now):
         self._pulses_at = now + PULSES_MS
@@ -141,10 +141,10 @@ class LinkSession:
             self._feed.forget(decode_header(raw).origin)
 
     def _receive_digest(self, peer, unix_s, now):
-        missing = self.replica.missing_at(peer, unix_s)
-        richer = self.replica.lacks(peer)
+        missing = self.replica.inventory.missing_at(peer, unix_s)
+        richer = self.replica.inventory.lacks(peer)
         self._push(missing)
-        same_statuses = peer.tally_crc == self.replica.tally_crc()
+        same_statuses = peer.tally_crc == self.replica.inventory.tally_crc()
         was_in_step = self.in_step
         self.in_step = not missing and not richer and same_statuses
         news = self.in_step and not was_in_step  # the other end should know it too

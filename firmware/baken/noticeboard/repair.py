@@ -58,12 +58,12 @@ class Repair:
 
     def receive_digest(self, sender, peer, margin_db, unix_s, now):
         """Serve what the sender of the Digest `peer` lacks, ask for what it has, or plan a tally."""
-        missing = self._replica.missing_at(peer, unix_s)
+        missing = self._replica.inventory.missing_at(peer, unix_s)
         self._lonely.heard(sender, peer, bool(missing), margin_db, now)
-        richer = self._replica.lacks(peer)
+        richer = self._replica.inventory.lacks(peer)
         if richer:
             self._trickle.hurry(now)
-        mine = self._replica.tally_crc()
+        mine = self._replica.inventory.tally_crc()
         if self._outbox.serve(missing, margin_db, now) or richer:
             return
         if peer.tally_crc != mine:
@@ -75,11 +75,11 @@ class Repair:
     def receive_tally(self, peer, now):
         """Serve what the Tally page `peer` lacks, and answer with ours if it names what is missing here."""
         self._leisure.receive_tally(peer, now)
-        if peer.pages == 1 and wire.tally_crc(peer.entries) == self._replica.tally_crc():
+        if peer.pages == 1 and wire.tally_crc(peer.entries) == self._replica.inventory.tally_crc():
             self._tally_at = None
             return
-        self._outbox.serve(self._replica.missing_on_page(peer), _MIDDLING_DB, now)
-        if self._replica.lacks_on_page(peer) and self._may_say_tally(now):
+        self._outbox.serve(self._replica.inventory.missing_on_page(peer), _MIDDLING_DB, now)
+        if self._replica.inventory.lacks_on_page(peer) and self._may_say_tally(now):
             self._tally_at = now + self._rand(4 * self._outbox.airtime_ms(_TALLY_FRAME))
 
     def look_after_lonely(self, now):
@@ -88,7 +88,7 @@ class Repair:
             unix_s, told_at = self.clock
             if unix_s is not None:
                 unix_s += (now - told_at) // 1000
-            self._outbox.serve(self._replica.missing_at(digest, unix_s), _MIDDLING_DB, now)
+            self._outbox.serve(self._replica.inventory.missing_at(digest, unix_s), _MIDDLING_DB, now)
 
     # --- what is held here
 
@@ -109,7 +109,7 @@ class Repair:
         if not self._trickle.poll(now):
             return []
         self._asked_at = now
-        digest = self._replica.digest()
+        digest = self._replica.inventory.digest()
         digest.lonely = is_lonely
         return [wire.encode_digest(digest)]
 
@@ -118,11 +118,11 @@ class Repair:
         if self._tally_at is None or self._tally_at > now:
             return []
         self._tally_at = None
-        crc = self._replica.tally_crc()
+        crc = self._replica.inventory.tally_crc()
         said = self._tally_said
         is_again = said is not None and wire.same_letters(said[0], crc)
         self._tally_said = (crc, now, said[2] + 1 if said and is_again else 0)
-        return wire.encode_tally(self._replica.tally(), statuses=False)
+        return wire.encode_tally(self._replica.inventory.tally(), statuses=False)
 
     def _plan_tally(self, theirs, mine, now):
         """Say the pages of the tally in which we differ, unless we just have."""
@@ -140,6 +140,6 @@ class Repair:
         if self._tally_at is not None:
             return False
         said = self._tally_said
-        if said is None or not wire.same_letters(said[0], self._replica.tally_crc()):
+        if said is None or not wire.same_letters(said[0], self._replica.inventory.tally_crc()):
             return True
         return now - said[1] > self._settings.imin_ms << min(said[2], 5)

@@ -2,17 +2,18 @@
 
 Every record is checked before it is stored, shown or passed on; a refused one is counted by cause and never
 displaces a good one. Bulletins are in `board`, reports and answers in `letters`, what only the newest counts
-of in `registers`, who may speak in `keyring`; each says what goes when it is full.
+of in `registers`, who may speak in `keyring`; each says what goes when it is full. `inventory` tells gossip
+what is held.
 """
 
 from baken.noticeboard.board import Board, pack_keys, unpack_keys
+from baken.noticeboard.inventory import Inventory
 from baken.noticeboard.keyring import Keyring
 from baken.noticeboard.letters import Letters
 from baken.noticeboard.notice import current, state_of
 from baken.noticeboard.pulses import PulseBook
 from baken.noticeboard.registers import Registers
 from baken.wire import amendment, bulletin
-from baken.wire.digest import Digest, tally_crc
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.record import Record
 from baken.wire.records import (
@@ -54,10 +55,10 @@ class Replica:
 
     `trust`: the TrustList that was provisioned, with the amendments that have come since; `store`: see
     `store`. Records found in the store are checked again like received ones, unless the store vouches for
-    them and the same keys count as then. `notices`: {(origin, seq):
-    Notice}; `statuses`: {point number: Status}; `heartbeats`: {authority number: Heartbeat}; `letters`:
-    reports and answers; `pulses`: the PulseBook; `counters`: {cause: count of refusals}; `revision` grows
-    with every change; `newest_sent_s`: the latest time an authority has signed, or None.
+    them and the same keys count as then. `notices`: {(origin, seq): Notice}; `statuses`: {point number:
+    Status}; `heartbeats`: {authority number: Heartbeat}; `letters`: reports and answers; `pulses`: the
+    PulseBook; `inventory`: what is held, as gossip compares it; `counters`: {cause: count of refusals};
+    `revision` grows with every change; `newest_sent_s`: the latest time an authority has signed, or None.
     """
 
     def __init__(self, trust, store):
@@ -74,7 +75,7 @@ class Replica:
         self._board = Board(store.fetch, lambda: self.trust)
         self._board.read = unpack_keys(store.get("read"))
         self.notices = self._board.notices
-        self._tally = None
+        self.inventory = Inventory(self._board, self.letters, self._registers, self.keyring)
         self._load()
 
     @property
@@ -181,100 +182,6 @@ class Replica:
     def seen(self):
         """Tuple of status.Seen, see `board`."""
         return self._board.seen()
-
-    # --- what gossip compares
-
-    def tally(self):
-        """(kind, origin, seq) of all that is held besides bulletins and heartbeats, in order, one after the
-        other.
-        """
-        for kind in sorted(self._registers.kinds() | set(_SINGLE)):
-            if kind == TRUST:
-                numbers = [(amendment.ROOT_ORIGIN, seq) for seq in self.keyring.numbers()]
-            elif kind == REPORT or kind == ANSWER:
-                numbers = sorted(self.letters.held(kind))
-            else:
-                numbers = self._registers.numbers(kind) if kind != HEARTBEAT else ()
-            for origin, seq in numbers:
-                yield kind, origin, seq
-
-    def tally_crc(self):
-        """Checksum of the tally, worked out once for each change."""
-        if self._tally is None:
-            self._tally = tally_crc(self.tally())
-        return self._tally
-
-    def digest(self):
-        """Digest of what this replica holds."""
-        held, partial = self._board.held()
-        beats = {origin: beat.seq for origin, beat in self.heartbeats.items()}
-        return Digest(self.tally_crc(), held, partial, beats)
-
-    def missing_at(self, peer, unix_s):
-        """Ids of bulletin parts that are here and that the sender of the Digest `peer` lacks, the most
-        urgent first, then of newer heartbeats.
-        """
-        out = self._board.missing_at(peer, unix_s)
-        for origin, beat in self.heartbeats.items():
-            if beat.seq > peer.beats.get(origin, 0):
-                out.append((HEARTBEAT, origin, beat.seq, 0))
-        return out
-
-    def lacks(self, peer):
-        """True when the sender of the Digest `peer` has a bulletin or part that is missing here and not
-        retired.
-        """
-        return self._board.lacks(peer, self.trust.authorities)
-
-    def missing_on_page(self, peer):
-        """Ids of records of the tally that the sender of the Tally page `peer` lacks, the most urgent kinds
-        first.
-        """
-        newest, single = _sort_entries(peer.entries)
-        low = peer.entries[0][:2] if peer.page and peer.entries else (0, 0)
-        last = peer.page == peer.pages - 1 or not peer.entries
-        high = (0xFF, 0xFFFF) if last else peer.entries[-1][:2]
-        out = []
-        for entry in self.tally():
-            if not low <= entry[:2] <= high:
-                continue
-            if entry[0] in _SINGLE:
-                # A page may end between two reports of one point: the next one names the rest.
-                beyond = (peer.page and entry < peer.entries[0]) or (not last and entry > peer.entries[-1])
-                if entry not in single and not beyond:
-                    out.append(entry + (0,))
-            elif entry[2] > newest.get(entry[:2], 0):
-                out.append(entry + (0,))
-        return sorted(out, key=_kind_urgency)
-
-    def statuses_lacked_on_page(self, peer):
-        """Points of which the Tally page `peer` names a later STATUS than the one held here."""
-        return [
-            origin
-            for kind, origin, seq in peer.entries
-            if kind == STATUS and origin in self.trust.points and seq > self._registers.seq(kind, origin)
-        ]
-
-    def lacks_on_page(self, peer):
-        """True when the Tally page `peer` names a record that is missing here, of somebody trusted; statuses
-        apart.
-        """
-        for kind, origin, seq in peer.entries:
-            if kind == STATUS:
-                continue
-            if kind == TRUST:
-                if self.keyring.wants(seq):
-                    return True
-            elif kind == REPORT:
-                known = (kind, origin, seq, 0) in self.letters or self.letters.acknowledging(origin, seq)
-                if origin in self.trust.points and not known:
-                    return True
-            elif kind == ANSWER:
-                if origin in self.trust.authorities and (kind, origin, seq, 0) not in self.letters:
-                    return True
-            elif self.keyring.knows(kind, origin) and seq > self._registers.seq(kind, origin):
-                return True
-        return False
 
     # --- inside
 
@@ -414,7 +321,7 @@ class Replica:
         return record_ids
 
     def _changed(self):
-        self._tally = None
+        self.inventory.changed()
         self.revision += 1
 
     def _note_sent(self, sent_s):
@@ -487,28 +394,5 @@ class Replica:
             self._add_register(header, self._registers.decode(header, raw))
 
 
-# Kinds of which every record counts, not just the newest of an origin.
-_SINGLE = (REPORT, ANSWER, TRUST)
-_URGENT_FIRST = (TRUST, REPORT, ANSWER, STATUS)
-
-
-def _kind_urgency(record_id):
-    kind = record_id[0]
-    rank = _URGENT_FIRST.index(kind) if kind in _URGENT_FIRST else len(_URGENT_FIRST)
-    return (rank, record_id)
-
-
 def _load_order(kind):
     return (TRUST, ANSWER).index(kind) if kind in (TRUST, ANSWER) else 2 + kind
-
-
-def _sort_entries(entries):
-    """({(kind, origin): newest number}, {entries of which each counts}) of a Tally page."""
-    newest = {}
-    single = set()
-    for entry in entries:
-        if entry[0] in _SINGLE:
-            single.add(entry)
-        else:
-            newest[entry[:2]] = max(entry[2], newest.get(entry[:2], 0))
-    return newest, single

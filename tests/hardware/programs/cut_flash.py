@@ -185,7 +185,7 @@ def go_on(device, store, found, shard):
     assert set(replica.records()) <= found[0] and not replica.counters, replica.counters
     number = next_number(store, "status")
     assert number > int.from_bytes(found[1].get("status") or b"", "big"), "a number goes back"
-    for record_id in list(replica.tally())[:1]:
+    for record_id in list(replica.inventory.tally())[:1]:
         store.put(replica.get(record_id + (0,)))  # once more: another append
     store.save()
     os.umount("/cut")
