@@ -21,6 +21,7 @@ from baken_hardware.bench.measure import (
     mesh,
     mixed,
     statuses,
+    texts,
 )
 from baken_hardware.virtual.interpreter import InterpreterError
 
@@ -33,6 +34,7 @@ MEASURES: dict[str, Measure] = {
     "mesh": mesh.rows,
     "mixed": mixed.rows,
     "statuses": statuses.rows,
+    "texts": texts.rows,
 }
 _HEAD = ("measure", "scenario", "value", "unit", "required", "aim", "better", "")
 

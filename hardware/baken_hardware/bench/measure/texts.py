@@ -1,4 +1,4 @@
-"""What squeezing is worth: rows (measure, scenario, value, unit, required, aim, better) for the benchmark.
+"""What squeezing is worth.
 
 Measured on texts that the model never saw: the bulletins of the exercise, a tenth of the corpus under a model
 made of the other nine, and sentences in other languages.
@@ -6,14 +6,14 @@ made of the other nine, and sentences in other languages.
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from baken.wire import bulletin, packing, squeeze
 from baken_hardware.bench import train_text
+from baken_hardware.bench.measure import HIGHER, LOWER, Options, Row, Say
+from baken_hardware.demo import scenario
 from baken_hardware.virtual import interpreter
 
 FIRMWARE = Path(bulletin.__file__).resolve().parents[2]
@@ -46,58 +46,39 @@ print(code, model, (gc.mem_alloc() - before) // len(texts), took // len(texts))
 """
 
 
-class Row(NamedTuple):
-    """One measurement; `required` and `aim` are limits or None, `better` is "higher" or "lower"."""
-
-    measure: str
-    scenario: str
-    value: float
-    unit: str
-    required: float | None
-    aim: float | None
-    better: str
-
-
-def read_exercise(path: Path) -> list[tuple[bytes, int, int]]:
-    """(text, areas, references) of each genuine bulletin in the exercise's `bulletins.jsonl`."""
+def read_exercise() -> list[tuple[bytes, int, int]]:
+    """(text, areas, references) of each genuine bulletin of the exercise."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["id"].startswith("B"):
+    for row in scenario.load_rows("bulletins.jsonl"):
+        if row["id"] != scenario.FORGED:
             areas = 0 if row["area"] == "ALL" else len(row["area"].split(","))
             references = len([name for name in row["references"].split(",") if name])
             found.append((row["text"].encode(), areas, references))
     return found
 
 
-def rows(exercise: Path, bits: int = 32) -> list[Row]:
-    """All measurements; takes some twenty seconds. InterpreterError without a MicroPython of `bits`."""
-    bulletins = read_exercise(exercise)
+def rows(_: Options, say: Say, bits: int = 32) -> list[Row]:
+    """What is saved, and what it costs a node on MicroPython with words of `bits`."""
+    say("texts: the bulletins of the exercise, and a model of nine tenths of the corpus")
+    bulletins = read_exercise()
     texts = [text for text, _, _ in bulletins]
     code, model, heap, time_us = on_micropython(texts, bits)
     learned, kept_out = train_text.split_corpus(train_text.read_corpus())
+    of_others = saved(kept_out, train_text.train(learned))
     growth = max(
         100 * (sum(map(len, packing.pack(text.encode(), 150)[1])) / len(text.encode()) - 1)
         for text in OTHER_LANGUAGES.values()
     )
-    parts = f"micropython {bits} bit"
+    parts = f"{bits}-bit"
     return [
-        Row("text bytes saved", "exercise", saved(texts), "%", 45, 60, "higher"),
-        Row("frames for the bulletins", "exercise", frames(bulletins), "frames", 32, 28, "lower"),
-        Row(
-            "text bytes saved",
-            "corpus, tenth kept out",
-            saved(kept_out, train_text.train(learned)),
-            "%",
-            None,
-            None,
-            "higher",
-        ),
-        Row("growth of a text, worst", "en de fr tr pl uk ar", growth, "%", 5, 0, "lower"),
-        Row("expanding a text, mean", parts, time_us / 1000, "ms", None, None, "lower"),
-        Row("heap of code", parts, code, "bytes", None, None, "lower"),
-        Row("heap of model where not frozen", parts, model, "bytes", 24576, 16384, "lower"),
-        Row("garbage of expanding a text, mean", parts, heap, "bytes", None, None, "lower"),
+        Row("text bytes saved", "exercise", round(saved(texts), 1), "%", HIGHER, 45, 60),
+        Row(f"frames for {len(bulletins)} bulletins", "exercise", frames(bulletins), "frames", LOWER, 32, 28),
+        Row("text bytes saved", "corpus, tenth kept out", round(of_others, 1), "%", HIGHER),
+        Row("growth of a text, worst", "en de fr tr pl uk ar", growth, "%", LOWER, 5, 0),
+        Row("expanding a text, mean", parts, round(time_us / 1000, 2), "ms", LOWER),
+        Row("heap of the text's code", parts, code, "bytes", LOWER),
+        Row("heap of the text's model, not frozen", parts, model, "bytes", LOWER, 24576, 16384),
+        Row("garbage of expanding a text, mean", parts, heap, "bytes", LOWER),
     ]
 
 
