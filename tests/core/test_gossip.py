@@ -13,6 +13,7 @@ from _small_region import (
     status_record,
 )
 
+from baken.noticeboard.events import Send
 from baken.noticeboard.gossip import GossipSettings, serves
 from baken.noticeboard.link import LinkSession
 from baken.noticeboard.memory import MemoryStore
@@ -42,6 +43,29 @@ def test_heavy_loss_is_repaired_by_digests():
         for member in net.members.values():
             assert member.replica.notices[(1, 1)].complete
             assert 1 in member.replica.statuses
+
+
+def sends_of_a_status(priority, is_heard):
+    """Whether each was a flood, of the sends of an own STATUS; `is_heard`: a neighbour sends each on."""
+    raw = status_record(1, 1, priority=priority)
+    member = Member("00", random_source(4), 0)
+    member.gossip.publish(raw, NOON_S, 0)
+    said = []
+    for second in range(5 * 60):
+        for at, event in member.events(1000 * second, 1000 * second + 999):
+            if isinstance(event, Send) and event.record_id == (STATUS, 1, 1, 0):
+                said.append(event.flood)
+                if is_heard:
+                    relay = Packet("01", len(said), raw, 0, 3 if event.flood else 1)
+                    member.gossip.receive(raw, relay, 10, NOON_S, at + 1)
+    return said
+
+
+def test_a_status_is_said_again_until_a_neighbour_is_heard_with_it_urgent_or_not():
+    assert sends_of_a_status(b"R", False) == [False, False, False]
+    assert sends_of_a_status(b"R", True) == [False]
+    assert sends_of_a_status(b"I", False) == [True, False, False]
+    assert sends_of_a_status(b"I", True) == [True]
 
 
 def test_a_node_that_was_off_catches_up_from_its_neighbour():

@@ -154,7 +154,7 @@ class Gossip:
             return self._events.pop(0)
         said = self._repair.digests_due(now)
         if not said and self._outbox.is_flood_due(now):
-            return self._outbox.next_flood(now)
+            return self._next_flood(now)
         said = said or self._repair.tally_due(now) or self._leisure.poll(now, self._outbox.airtime)
         if said:
             self._events += [events.Send(payload, 0, events.SERVE_HOP_START) for payload in said]
@@ -167,17 +167,27 @@ class Gossip:
             record_id, flood = due
             if flood:
                 self.spread(record_id, now)
-                return self._outbox.next_flood(now) if self._outbox.is_flood_due(now) else None
+                return self._next_flood(now) if self._outbox.is_flood_due(now) else None
             raw = self.replica.get(record_id)
             if raw is not None:
                 self._outbox.remember_served(record_id, now)
                 self._bridging.served(record_id, now)
-                again = self._leisure.repeat(record_id)
-                if again is not None:
-                    self._outbox.schedule(record_id, now + again)
+                self._repeat(record_id, now)
                 is_life_saving = self._outbox.is_life_saving(record_id)
                 return events.Send(raw, 0, events.SERVE_HOP_START, record_id, False, is_life_saving)
         return None
+
+    def _next_flood(self, now):
+        send = self._outbox.next_flood(now)
+        if send is not None:
+            self._repeat(send.record_id, now)
+        return send
+
+    def _repeat(self, record_id, now):
+        """See to it that an own STATUS goes to the neighbours once more, unless one is heard with it."""
+        again = self._leisure.repeat(record_id)
+        if again is not None:
+            self._outbox.schedule(record_id, now + again)
 
     # --- records
 

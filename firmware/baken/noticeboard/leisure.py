@@ -55,12 +55,10 @@ class Leisure:
         """
         point = record_id[1]
         self._rounds.answered(point)
-        told = self._replica.statuses.get(point)
-        if told is None or told.priority in _URGENT:
-            return None
         self._repeats = {kept: left for kept, left in self._repeats.items() if kept[1] != point}
         self._repeats[record_id] = STATUS_REPEATS
-        return self._wait_ms()
+        told = self._replica.statuses.get(point)
+        return None if told is None or told.priority in _URGENT else self._wait_ms()
 
     def learn(self, point, now):
         """A STATUS that is new here came over the air: ms until it is to be sent on."""

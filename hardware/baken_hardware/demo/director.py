@@ -44,6 +44,7 @@ _SETTLE_MS = 120_000
 _LOOK_S = 0.2
 _LOOKS = 40
 _STATUS_TRAVELS_MS = 60_000
+_STATUS_LATEST_MS = 15 * 60_000  # one that nobody near could hear is repeated in pauses of minutes
 _LOOK_MS = 20_000
 
 
@@ -208,13 +209,24 @@ class Director:
 
         await self.until(is_signed, f"{report.code} did not sign its status")
         self.told[max(signed)] = report.id
-        await self.pass_time(_STATUS_TRAVELS_MS)
+        minutes = await self._travel(max(signed))
         if self.is_outage:
             self._to_follow.append(max(signed))
         elif not self.is_live:
             await self._follow(max(signed))
         state, people = report.draft.state.decode(), report.draft.people
-        return f"{report.id} STATUS of {report.code}: {state}, {people} people"
+        late = f", after {minutes} minutes" if minutes > 1 else ""
+        return f"{report.id} STATUS of {report.code}: {state}, {people} people{late}"
+
+    async def _travel(self, record_id: RecordId) -> int:
+        """Let time go by until the crisis room's node has a STATUS; in minutes, begun ones count."""
+        log = self.logs[CRISIS_ROOM]
+        for minutes in range(1, _STATUS_LATEST_MS // _STATUS_TRAVELS_MS + 1):
+            await self.pass_time(_STATUS_TRAVELS_MS)
+            if self.is_live or record_id in log.update().statuses():
+                return minutes
+        limit = _STATUS_LATEST_MS // 60_000
+        raise PlayError(f"{self.told[record_id]} did not reach {CRISIS_ROOM} within {limit} minutes")
 
     async def _follow(self, record_id: RecordId) -> None:
         """Wait until a STATUS is at the broker, and look whether the console shows it."""
