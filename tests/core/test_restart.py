@@ -41,18 +41,16 @@ class Checks:
 
     def __enter__(self):
         self.count = 0
-        self._verify = keyring.signing.verify
+        self._signing = keyring.signing
         keyring.signing = self
         return self
 
     def __exit__(self, *_):
-        from baken.crypto import signing
-
-        keyring.signing = signing
+        keyring.signing = self._signing
 
     def verify(self, *of):
         self.count += 1
-        return self._verify(*of)
+        return self._signing.verify(*of)
 
 
 def filled(store):

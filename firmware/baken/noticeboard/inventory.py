@@ -92,7 +92,7 @@ class Inventory:
             origin
             for kind, origin, seq in peer.entries
             if kind == STATUS
-            and origin in self._keyring.trust.points
+            and self._keyring.knows(kind, origin)
             and seq > self._registers.seq(kind, origin)
         ]
 
@@ -109,9 +109,8 @@ class Inventory:
             elif not self._keyring.knows(kind, origin):
                 continue
             elif kind == REPORT:
-                if (kind, origin, seq, 0) not in self._letters and not self._letters.acknowledging(
-                    origin, seq
-                ):
+                known = (kind, origin, seq, 0) in self._letters or self._letters.acknowledging(origin, seq)
+                if not known:
                     return True
             elif kind == ANSWER:
                 if (kind, origin, seq, 0) not in self._letters:

@@ -348,9 +348,12 @@ class Replica:
         return self._store.vouches and self._store.get(CHECKED) == self._keys_that_count()
 
     def _remember_checked(self):
-        if self._store.vouches and not self._was_checked():
+        if not self._store.vouches:
+            return
+        keys = self._keys_that_count()
+        if self._store.get(CHECKED) != keys:
             try:
-                self._store.set(CHECKED, self._keys_that_count())
+                self._store.set(CHECKED, keys)
             except OSError:
                 pass  # the flash is full: the next start checks again
 
