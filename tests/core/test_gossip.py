@@ -46,15 +46,15 @@ def test_heavy_loss_is_repaired_by_digests():
 
 
 def sends_of_a_status(priority, is_heard):
-    """Whether each was a flood, of the sends of an own STATUS; `is_heard`: a neighbour sends each on."""
+    """(ms, whether it was a flood) of each send of an own STATUS; `is_heard`: a neighbour sends each on."""
     raw = status_record(1, 1, priority=priority)
     member = Member("00", random_source(4), 0)
     member.gossip.publish(raw, NOON_S, 0)
     said = []
-    for second in range(5 * 60):
+    for second in range(60 * 60):
         for at, event in member.events(1000 * second, 1000 * second + 999):
             if isinstance(event, Send) and event.record_id == (STATUS, 1, 1, 0):
-                said.append(event.flood)
+                said.append((at, event.flood))
                 if is_heard:
                     relay = Packet("01", len(said), raw, 0, 3 if event.flood else 1)
                     member.gossip.receive(raw, relay, 10, NOON_S, at + 1)
@@ -62,10 +62,14 @@ def sends_of_a_status(priority, is_heard):
 
 
 def test_a_status_is_said_again_until_a_neighbour_is_heard_with_it_urgent_or_not():
-    assert sends_of_a_status(b"R", False) == [False, False, False]
-    assert sends_of_a_status(b"R", True) == [False]
-    assert sends_of_a_status(b"I", False) == [True, False, False]
-    assert sends_of_a_status(b"I", True) == [True]
+    for priority, is_urgent in ((b"R", False), (b"I", True)):
+        said = sends_of_a_status(priority, False)
+        assert [is_flood for _, is_flood in said] == [is_urgent] + 4 * [False]
+        # A quarter of a window and up to as much again, then twice as long each time.
+        for repeat in range(4):
+            wait = 2 * SETTINGS.imin_ms << repeat
+            assert wait <= said[repeat + 1][0] - said[repeat][0] <= 2 * wait + 1000
+        assert [is_flood for _, is_flood in sends_of_a_status(priority, True)] == [is_urgent]
 
 
 def test_a_node_that_was_off_catches_up_from_its_neighbour():

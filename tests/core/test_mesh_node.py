@@ -432,12 +432,12 @@ def test_a_node_announces_itself_after_half_a_minute_and_every_three_hours():
     ether = Ether([make_node(0x1000)], {})
     ether.run(30_900)
     assert ether.frames == []
-    ether.run(10 * _HOUR_MS)
+    ether.run(30 * _HOUR_MS)
     times = [time for time, _, _ in ether.frames]
-    assert len(times) == 4
+    assert len(times) in (9, 10)
     assert times[0] < 62_000
     for first, second in zip(times, times[1:]):
-        assert 3 * _HOUR_MS <= second - first <= 3 * _HOUR_MS + 31_000
+        assert 3 * _HOUR_MS <= second - first <= 3 * _HOUR_MS * 5 // 4 + 1000
     user = protobuf.decode(USER, _data_of(ether.frames[0][2])["payload"])
     assert (user["id"], user["short_name"], user["hw_model"]) == (b"!00001000", b"N0", 255)
 

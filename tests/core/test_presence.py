@@ -81,8 +81,23 @@ def test_nothing_but_the_name_is_told_unless_the_owner_wants_it():
 
 def test_the_name_is_told_no_more_than_once_an_hour_whatever_is_configured():
     times = [time for time, _ in _sent(_alone(10 * _HOUR_MS, node_info_s=60), NODEINFO_APP)]
-    assert len(times) == 10
+    assert len(times) in (8, 9, 10)
     assert min(_gaps(times)) >= _HOUR_MS
+
+
+def test_nodes_that_were_switched_on_together_do_not_go_on_together():
+    turns = [[], [], []]
+    for number in range(0x1000, 0x1000 + 60):
+        times = [time for time, _ in _sent(_alone(24 * _HOUR_MS, seed=number * 7919), NODEINFO_APP)]
+        for turn in range(3):
+            turns[turn].append(times[3 * turn])
+    spans = [max(times) - min(times) for times in turns]
+    assert spans[0] < _MINUTE_MS  # a node that starts is expected to say who it is
+    assert spans[1] > _HOUR_MS and spans[2] > spans[1]
+    busiest = 0
+    for begin in turns[2]:
+        busiest = max(busiest, len([time for time in turns[2] if begin <= time < begin + 5 * _MINUTE_MS]))
+    assert busiest <= 12  # of 60
 
 
 def test_telemetry_and_position_go_out_at_their_own_pace_behind_the_name():
@@ -95,7 +110,8 @@ def test_telemetry_and_position_go_out_at_their_own_pace_behind_the_name():
     ether.run(10 * _HOUR_MS)
     metrics = _sent(ether, TELEMETRY_APP)
     places = _sent(ether, POSITION_APP)
-    assert len(metrics) in (19, 20) and len(places) in (9, 10)
+    assert 16 <= len(metrics) <= 20 and 8 <= len(places) <= 10
+    assert min(_gaps([time for time, _ in metrics])) >= 30 * _MINUTE_MS
     told = protobuf.decode(TELEMETRY, metrics[3][1])
     assert told["time"] == 1_800_000_000
     assert told["device_metrics"]["battery_level"] == 87
@@ -135,7 +151,7 @@ def test_a_router_tells_its_state_every_twelve_hours_only():
     )
     for port in (TELEMETRY_APP, POSITION_APP):
         times = [time for time, _ in _sent(ether, port)]
-        assert len(times) == 4 and min(_gaps(times)) >= 12 * _HOUR_MS
+        assert len(times) in (3, 4) and min(_gaps(times)) >= 12 * _HOUR_MS
 
 
 def test_among_many_nodes_everything_is_told_less_often():
@@ -145,8 +161,8 @@ def test_among_many_nodes_everything_is_told_less_often():
         node.nodes.heard(0x5000 + i, 0, 0, 0, 0)
     node.announce(0)
     # 1 + (80 - 40) * 2**11 / (250 * 100) = 4.2768 times three hours
-    planned = node.presence.deadline() - 3 * _HOUR_MS * 42_768 // 10_000
-    assert 0 <= planned <= 31_000
+    least = 3 * _HOUR_MS * 42_768 // 10_000
+    assert 0 <= node.presence.deadline() - least <= least // 4 + 1000
 
 
 def test_on_a_busy_channel_only_the_name_is_told_and_the_rest_waits():
@@ -178,12 +194,13 @@ def test_other_settings_hold_at_once():
     ether.run(2 * _MINUTE_MS)
     changed = make_node(0x1000, node_info_s=3600, telemetry_s=600).config
     ether.nodes[0].configure(changed, ether.now)
-    ether.run(70 * _MINUTE_MS)
+    ether.run(80 * _MINUTE_MS)
     assert len(_sent(ether, NODEINFO_APP)) == 2
-    assert len(_sent(ether, TELEMETRY_APP)) == 7
+    told = len(_sent(ether, TELEMETRY_APP))
+    assert 7 <= told <= 8
     ether.nodes[0].configure(make_node(0x1000, node_info_s=3600).config, ether.now)
     ether.run(30 * _MINUTE_MS)
-    assert len(_sent(ether, TELEMETRY_APP)) == 7
+    assert len(_sent(ether, TELEMETRY_APP)) == told
 
 
 # Where we are

@@ -38,6 +38,7 @@ MAX_UNKNOWN = const(4)  # nodes that are to be asked
 _FIRST_MS = const(30_000)
 _STAGGER_MS = const(15_000)
 _SPREAD_MS = const(30_000)
+_UNEVEN = const(4)  # a period is up to this part longer: who starts together must not go on together
 _AGAIN_MS = const(60_000)  # between two NodeInfos that were called for
 _PAUSE_MS = const(600_000)  # between a NodeInfo and a question of our own
 _RETRY_MS = const(60_000)
@@ -97,7 +98,7 @@ class Presence:
             elif due is None:
                 self._due[index] = now + _FIRST_MS + index * _STAGGER_MS + self._rand(_SPREAD_MS)
             else:
-                self._due[index] = min(due, now + period_ms + self._rand(_SPREAD_MS))
+                self._due[index] = min(due, now + self._uneven(period_ms))
 
     def _period_ms(self, index: int, now: int) -> "int | None":
         """Time between two of our own accord, None for never; it grows with the number of nodes around."""
@@ -123,6 +124,19 @@ class Presence:
             return None
         period_ms = 1000 * max(period_s, least_s)
         return period_ms if is_router else self._scaled(period_ms, now)
+
+    def _turn(self, index: int, now: int) -> "int | None":
+        """When the next of a port is due, None for never."""
+        period_ms = self._period_ms(index, now)
+        return None if period_ms is None else now + self._uneven(period_ms)
+
+    def _uneven(self, period_ms: int) -> int:
+        """The period and up to a quarter more, drawn anew each time.
+
+        Nodes that were switched on together would else fill the channel together, every few hours
+        (Floyd and Jacobson, The Synchronization of Periodic Routing Messages, 1994).
+        """
+        return period_ms + self._rand(period_ms // _UNEVEN)
 
     def _scaled(self, period_ms: int, now: int) -> int:
         more = self._node.nodes.online(now) - _MANY_NODES
@@ -160,9 +174,7 @@ class Presence:
                 continue
             port = _PORTS[index]
             if port == NODEINFO_APP or self._node.access.allows_own_news(now):
-                period_ms = self._period_ms(index, now)
-                # Whatever comes of it, not before the next turn.
-                self._due[index] = None if period_ms is None else now + period_ms + self._rand(_SPREAD_MS)
+                self._due[index] = self._turn(index, now)  # whatever comes of it, not before
                 self._tell(port, now)
             else:
                 self._due[index] = now + _RETRY_MS
@@ -188,8 +200,7 @@ class Presence:
             if self._announced_at is not None and now - self._announced_at < _AGAIN_MS:
                 return False
             self._announced_at = now
-            period_ms = self._period_ms(0, now)
-            self._due[0] = None if period_ms is None else now + period_ms + self._rand(_SPREAD_MS)
+            self._due[0] = self._turn(0, now)
         self._told_at = now
         return self._send(
             NODEINFO_APP,

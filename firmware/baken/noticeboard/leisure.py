@@ -12,7 +12,7 @@ from baken.noticeboard.pulses import PulseFeed, PulseRounds
 from baken.wire import digest as wire
 from baken.wire.records import STATUS
 
-STATUS_REPEATS = const(2)  # of an own STATUS, while no neighbour is heard sending it on
+STATUS_REPEATS = const(4)  # of an own STATUS, while no neighbour is heard sending it on
 WINDOW_IMINS = const(8)  # shortest intervals in a window of the pulses
 _WAITS = const(8)  # a STATUS waits up to this part of a window
 _TALLY_SHARE = const(2000)  # the tally of statuses takes no more of the time, in the long run
@@ -81,7 +81,8 @@ class Leisure:
         if not left:
             return None
         self._repeats[record_id] = left - 1
-        wait = self._rounds.window_ms * 2 // _WAITS
+        # Doubled each time, it outlasts a channel that is full for minutes, as after a long bulletin.
+        wait = (self._rounds.window_ms * 2 // _WAITS) << (STATUS_REPEATS - left)
         return wait + self._rand(wait)
 
     # --- gossip
