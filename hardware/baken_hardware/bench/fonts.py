@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baken.device.font import MAGIC, REPLACEMENT
+from baken_hardware.checkout import FONTS
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansCondensed-Bold.ttf")
-OUT = Path(__file__).resolve().parents[3] / "firmware" / "baken" / "device" / "fonts"
 
 # Unbroken runs of code points. The first run must be the printable ASCII characters.
 RUNS = (
@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write every font file; say what it costs and which glyphs had to be squeezed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, default=DEJAVU, help="outline font (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder for the font files")
+    parser.add_argument("--out", type=Path, default=FONTS, help="folder for the font files")
     options = parser.parse_args(arguments)
     if not options.source.is_file():
         print(f"{options.source} not found: install fonts-dejavu-extra or give --source", file=sys.stderr)

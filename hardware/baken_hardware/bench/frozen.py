@@ -6,10 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from baken_hardware.checkout import FIRMWARE
 from baken_hardware.virtual import frozen
 from baken_hardware.virtual.interpreter import InterpreterError
-
-_FIRMWARE = Path(__file__).resolve().parents[3] / "firmware"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +31,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        frozen.write(_FIRMWARE, arguments.dir)
+        frozen.write(FIRMWARE, arguments.dir)
     except InterpreterError as error:
         print(f"baken-bench: {error}", file=sys.stderr)
         return 1

@@ -26,6 +26,7 @@ from typing import TextIO
 
 from baken_hardware.bench import region, standalone
 from baken_hardware.bench.standalone import StandaloneError, Wanted
+from baken_hardware.checkout import FIRMWARE
 from baken_hardware.virtual.ether import Ether
 from baken_hardware.virtual.interpreter import InterpreterError
 from baken_hardware.virtual.launcher import LaunchError, VirtualNode, board_command
@@ -38,7 +39,6 @@ RESTARTS_LIMIT = 5
 """More restarts than this within RESTARTS_S: the board is broken."""
 RESTARTS_S = 30.0
 START_TIMEOUT_S = 30.0
-_FIRMWARE = Path(__file__).resolve().parents[3] / "firmware"
 _LOG_LINES = 12
 _SOURCE_HEAP = "1024wk"  # the board compiles what it imports
 
@@ -115,7 +115,7 @@ async def serve(
     """Run the boards in `folders` (flash by code, the first one is the node) until a signal ends it."""
     run_folder = standalone.beside(next(iter(folders.values())), "run")
     heap = _SOURCE_HEAP if options.from_source else None
-    argv, environment = board_command(_FIRMWARE, options.bits, heap, loaded=options.from_source)
+    argv, environment = board_command(FIRMWARE, options.bits, heap, loaded=options.from_source)
     ended: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ async def serve(
                 run_folder=run_folder,
                 command=argv,
                 environment=environment,
-                main_script=_FIRMWARE / "root" / "main.py",
+                main_script=FIRMWARE / "root" / "main.py",
                 on_exit=lambda code, status: ended.put_nowait((code, status)),
             )
             is_first = not stations

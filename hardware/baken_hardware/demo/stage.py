@@ -20,13 +20,12 @@ from pathlib import Path
 
 from baken_gateway.region import Region, load_region
 from baken_hardware.bench import region as bench_region
+from baken_hardware.checkout import FIRMWARE
 from baken_hardware.demo import scenario
 from baken_hardware.virtual import launcher
 from baken_hardware.virtual.ether import Ether
 from baken_hardware.virtual.propagation import load_points
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-FIRMWARE = REPOSITORY / "firmware"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 # After bytes went over a cable, time waits this long for the program at its other end.

@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from baken_hardware.checkout import HARDWARE
 from baken_hardware.virtual import folding, trimming
 from baken_hardware.virtual.interpreter import InterpreterError, cache_folder
 
@@ -34,7 +35,6 @@ IMAGE = "rom.img"
 # Assertions are dropped, as on a board. Lines of errors stay: they cost 15 kB of flash and no heap.
 _OPTION = "-O1"
 _PACKAGE = "baken"
-_HARDWARE = Path(__file__).resolve().parents[2]
 _DRIVERS = (
     "baken_hardware/__init__.py",
     "baken_hardware/virtual/__init__.py",
@@ -71,7 +71,7 @@ def board_files(firmware: str | Path) -> dict[str, str | Path]:
 
 def drivers() -> Path:
     """The same for what the virtual board's module `board` imports."""
-    return _made("drivers", {name: _HARDWARE / name for name in _DRIVERS})
+    return _made("drivers", {name: HARDWARE / name for name in _DRIVERS})
 
 
 def _made(kind: str, files: Mapping[str, Path]) -> Path:

@@ -28,6 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from baken_hardware.checkout import ROOT
+
 from . import pinned
 from .packages import PackageError, PrivateApt, missing_tools, unpack
 from .progress import Progress
@@ -145,9 +147,8 @@ def cache_folder() -> Path:
         candidates.append(Path(os.environ["XDG_CACHE_HOME"]))
     if os.environ.get("HOME", "").startswith("/"):
         candidates.append(Path(os.environ["HOME"]) / ".cache")
-    checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "pyproject.toml").exists():
-        candidates.append(checkout / ".cache")
+    if (ROOT / "pyproject.toml").exists():
+        candidates.append(ROOT / ".cache")
     for candidate in candidates:
         folder = candidate / "baken"
         try:

@@ -17,9 +17,9 @@ import tty
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from baken_hardware.checkout import HARDWARE
 from baken_hardware.virtual import compiled, frozen, interpreter
 
-HARDWARE = Path(__file__).resolve().parents[2]
 BOARD = Path(__file__).resolve().parent / "board"
 
 

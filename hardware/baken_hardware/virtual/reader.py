@@ -23,8 +23,7 @@ from pathlib import Path
 
 from baken.device.font import FontStore
 from baken.wire.utf8 import REPLACEMENT, decode_at
-
-FONTS = Path(__file__).resolve().parents[3] / "firmware" / "baken" / "device" / "fonts"
+from baken_hardware.checkout import FONTS
 
 
 @dataclass(frozen=True)

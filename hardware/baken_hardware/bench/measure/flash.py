@@ -7,17 +7,12 @@ LittleFS spreads wear, so the life of the most worn block is what counts.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 
-from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, Say, workload
-from baken_hardware.virtual import interpreter
+from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, Say, micropython, workload
 
-_PROGRAM = Path(__file__).resolve().parent / "programs" / "flash_wear.py"
-_ROOT = Path(__file__).resolve().parents[4]
 _HEAP = "6144wk"  # the flash lies on it
-_LIMIT_S = 600.0
 _QUICK_STATUS_HOURS = 3
 
 ERASES_OF_A_BLOCK = 100_000
@@ -43,20 +38,9 @@ def rows(options: Options, say: Say) -> list[Row]:
 
 def run(path: Path, every: str) -> list[int]:
     """Writes, bytes, erases, erases of the most worn block, records held at the end."""
-    argv, environment = interpreter.command(64, _HEAP, [_ROOT / "firmware", _ROOT / "hardware"])
-    done = subprocess.run(
-        [*argv, str(_PROGRAM), str(path), every],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        timeout=_LIMIT_S,
-        check=False,
-    )
-    words = done.stdout.split()
-    if done.returncode or words[:1] != ["wear"]:
-        raise MeasureError(f"flash: the program ended with {done.returncode}: {done.stdout[-500:]}")
+    words = micropython.run("flash_wear", 64, _HEAP, str(path), every).split()
+    if words[:1] != ["wear"]:
+        raise MeasureError(f"flash: the program said {words}")
     return [int(word) for word in words[1:]]
 
 

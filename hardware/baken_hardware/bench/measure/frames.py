@@ -8,19 +8,13 @@ The machine that measures is no microcontroller, so the rate is required with a 
 from __future__ import annotations
 
 import statistics
-import subprocess
-from pathlib import Path
 
-from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, Say
-from baken_hardware.virtual import interpreter
+from baken_hardware.bench.measure import HIGHER, LOWER, MeasureError, Options, Row, Say, micropython
 
-_PROGRAM = Path(__file__).resolve().parent / "programs" / "frames.py"
-_ROOT = Path(__file__).resolve().parents[4]
 _HEAP = "1024wk"  # several rounds without a collection, and the compiler beside the program
 _ROUND = 20
 _WARM_UP = 500  # each sender's NodeInfo
 _FRAMES, _QUICK_FRAMES = 10_000, 2_000
-_LIMIT_S = 600.0
 
 REQUIRED_PER_S, AIM_PER_S = 1_000.0, 4_000.0
 AIM_ALLOCATED = 4_096.0
@@ -40,21 +34,8 @@ def rows(options: Options, say: Say) -> list[Row]:
 
 
 def _run(bits: int, kind: str, total: int) -> list[list[str]]:
-    argv, environment = interpreter.command(bits, _HEAP, [_ROOT / "firmware", _ROOT / "hardware"])
-    arguments = (kind, str(total), str(_ROUND), str(_WARM_UP))
-    done = subprocess.run(
-        [*argv, str(_PROGRAM), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        timeout=_LIMIT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise MeasureError(f"frames: {kind} on {bits}-bit ended with {done.returncode}: {done.stdout[-500:]}")
-    return [line.split() for line in done.stdout.splitlines()]
+    told = micropython.run("frames", bits, _HEAP, kind, str(total), str(_ROUND), str(_WARM_UP))
+    return [line.split() for line in told.splitlines()]
 
 
 def _rows_of(scenario: str, lines: list[list[str]], total: int) -> list[Row]:

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from baken_hardware.bench.measure import LOWER, MeasureError, Options, Row, Say, crisis
-from baken_hardware.bench.measure.life import FIRMWARE, Life
+from baken_hardware.bench.measure.life import Life
+from baken_hardware.checkout import FIRMWARE
 from baken_hardware.virtual import compiled
 
 _QUICK_HOURS = 6

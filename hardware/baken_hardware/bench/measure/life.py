@@ -21,6 +21,7 @@ from baken_gateway.region import Region
 from baken_hardware.bench import region as bench_region
 from baken_hardware.bench.measure import MeasureError, Say
 from baken_hardware.bench.measure.voices import HOUR_MS, POINT, Frame
+from baken_hardware.checkout import FIRMWARE
 from baken_hardware.demo import scenario
 from baken_hardware.virtual import compiled
 from baken_hardware.virtual.ether import Ether
@@ -28,7 +29,6 @@ from baken_hardware.virtual.interpreter import find
 from baken_hardware.virtual.launcher import VirtualNode, board_command, frozen_command
 from baken_hardware.virtual.propagation import load_points
 
-FIRMWARE = Path(__file__).resolve().parents[4] / "firmware"
 EVERY_MS = 600_000
 HEAP = "700wk"
 """More than a board has: what a node needs is to be found, not whether it fits."""

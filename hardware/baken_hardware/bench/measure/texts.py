@@ -6,17 +6,14 @@ made of the other nine, and sentences in other languages.
 
 from __future__ import annotations
 
-import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from baken.wire import bulletin, packing, squeeze
 from baken_hardware.bench import train_text
-from baken_hardware.bench.measure import HIGHER, LOWER, Options, Row, Say
+from baken_hardware.bench.measure import HIGHER, LOWER, Options, Row, Say, micropython
 from baken_hardware.demo import scenario
-from baken_hardware.virtual import interpreter
-
-FIRMWARE = Path(bulletin.__file__).resolve().parents[2]
 
 # Short texts of our own in the languages that points ask for.
 OTHER_LANGUAGES = {
@@ -29,21 +26,7 @@ OTHER_LANGUAGES = {
     "ar": "لا توجد كهرباء في المنطقة كلها. ابقوا في المنزل واستمعوا إلى الراديو. الماء آمن.",
 }
 
-_PROGRAM = """
-import gc, time
-gc.collect(); start = gc.mem_alloc()
-from baken.wire import squeeze
-gc.collect(); code = gc.mem_alloc() - start
-from baken.wire import squeeze_model
-gc.collect(); model = gc.mem_alloc() - start - code
-texts = [bytes.fromhex(word) for word in WORDS]
-squeeze.expand(texts[0], 600)
-gc.collect(); gc.disable(); before = gc.mem_alloc(); began = time.ticks_us()
-for text in texts:
-    squeeze.expand(text, 600)
-took = time.ticks_diff(time.ticks_us(), began)
-print(code, model, (gc.mem_alloc() - before) // len(texts), took // len(texts))
-"""
+_HEAP = "1024wk"
 
 
 def read_exercise() -> list[tuple[bytes, int, int]]:
@@ -106,16 +89,9 @@ def sizes(texts: Sequence[bytes], measured: Sequence[bytes]) -> list[tuple[int, 
 
 def on_micropython(texts: Sequence[bytes], bits: int = 32) -> tuple[int, int, int, int]:
     """Heap of code and of model, mean garbage (bytes) and time (us) of expanding one of `texts`."""
-    argv, environment = interpreter.command(bits, "1024wk", [FIRMWARE])
-    words = [squeeze.squeeze(text).hex() for text in texts]
-    program = _PROGRAM.replace("WORDS", repr(words))
-    done = subprocess.run(
-        [*argv, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=True,
-    )
-    code, model, heap, time_us = map(int, done.stdout.split())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "squeezed"
+        path.write_text("\n".join(squeeze.squeeze(text).hex() for text in texts))
+        told = micropython.run("texts", bits, _HEAP, str(path))
+    code, model, heap, time_us = map(int, told.split())
     return code, model, heap, time_us
