@@ -727,7 +727,7 @@ def test_texts_requests_and_fates_are_what_the_document_shows(region: Region):
 
 
 def test_a_gateway_tells_of_itself_what_the_document_shows(region: Region, tmp_path: Path):
-    store, damage = open_gateway_store(tmp_path / "data" / "gateway.db", 0)
+    store, damage = open_gateway_store(tmp_path / "data" / "gateway.db", region, 0)
     try:
         assert not damage
         gateway = Gateway(region, store, "/dev/null", BrokerAddress("localhost", 1883), SystemClock(), "gw1")

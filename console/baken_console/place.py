@@ -14,7 +14,7 @@ from baken_gateway import tcp_link
 from baken_gateway.clock import ClockError
 from baken_gateway.mqtt_link import AddressError, BrokerAddress
 from baken_gateway.region import PrivateKey, Region, RegionError, load_key, load_region
-from baken_gateway.store import SqliteStore, StoreError
+from baken_gateway.store import SqliteStore, StoreError, open_store
 from baken_gateway.tcp_link import PortError
 
 REPLICA_FILE = "replica.db"
@@ -72,18 +72,9 @@ def open_place(arguments: Namespace) -> Place:
             tcp_link.parse(port)
         data = arguments.data or default_data(region.id)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = SqliteStore(data / REPLICA_FILE)
+        store = open_store(data / REPLICA_FILE, region)
         return Place(Desk(region, store, Ledger(data / LEDGER_FILE), key), store, clock, broker, data, port)
-    except (
-        RegionError,
-        DeskError,
-        LedgerError,
-        StoreError,
-        MomentError,
-        ClockError,
-        AddressError,
-        PortError,
-    ) as error:
+    except _PROBLEMS as error:
         raise PlaceError(str(error)) from error
     except OSError as error:
         raise PlaceError(f"data folder {error.filename or ''} cannot be used: {error.strerror}") from error

@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         clock: Clock = ExerciseClock(arguments.exercise_clock) if arguments.exercise_clock else SystemClock()
         with lock_data_folder(arguments.data):
-            store, damage = open_gateway_store(arguments.data / "gateway.db", int(time.time()))
+            store, damage = open_gateway_store(arguments.data / "gateway.db", region, int(time.time()))
             if damage:
                 _log.error("%s", damage)
             try:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from baken.wire.errors import RemoteProtocolError
 from baken.wire.records import MAX_PAYLOAD, decode_header
+from baken_gateway.region import KEY_SIZE, Region
 
 BUSY_TIMEOUT_S = 5.0
 RecordId = tuple[int, int, int, int]  # kind, origin, sequence number, part
@@ -149,6 +150,25 @@ class SqliteStore(_Shelf):
     def set(self, name: str, value: bytes) -> None:
         """Keep `value` as `name`."""
         self._write("INSERT OR REPLACE INTO value VALUES (?, ?)", (name, bytes(value)))
+
+    def belong_to(self, region: Region) -> None:
+        """Keep this file for `region`, as whose it is known by the region's root key.
+
+        StoreError when it is another's: its records cannot be checked here, and what cannot be checked goes.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            row = connection.execute("SELECT data FROM value WHERE name = 'region'").fetchone()
+            if row is None:
+                mark = region.root_public + region.id.encode()
+                connection.execute("INSERT INTO value VALUES ('region', ?)", (mark,))
+                return
+        root, name = row[0][:KEY_SIZE], row[0][KEY_SIZE:].decode(errors="replace")
+        if root != region.root_public:
+            raise StoreError(
+                f"{self.path} belongs to region {name} with root key {root.hex()[:8]}, not to {region.id} "
+                f"with {region.root_public.hex()[:8]}: say the region folder it belongs to, or another "
+                "data folder (--data)"
+            )
 
     # --- numbers that several programs draw from
 
@@ -355,14 +375,25 @@ class ResilientStore(_Shelf):
         self._waiting[about] = (name, values)
 
 
-def open_gateway_store(path: Path, now_s: int) -> tuple[ResilientStore, str | None]:
-    """The store of a gateway, and what was wrong with the file if anything was.
+def open_store(path: Path, region: Region) -> SqliteStore:
+    """The store in this file, which is or becomes the one of `region`."""
+    store = SqliteStore(path)
+    try:
+        store.belong_to(region)
+    except StoreError:
+        store.close()
+        raise
+    return store
+
+
+def open_gateway_store(path: Path, region: Region, now_s: int) -> tuple[ResilientStore, str | None]:
+    """The store of a gateway of `region`, and what was wrong with the file if anything was.
 
     A damaged file is put aside as NAME.damaged-<unix seconds> and a new one begun: all that a gateway knows
     comes back from its node and its broker.
     """
     try:
-        return ResilientStore(lambda: SqliteStore(path)), None
+        return ResilientStore(lambda: open_store(path, region)), None
     except StoreError as error:
         if not error.damaged:
             raise
@@ -370,7 +401,7 @@ def open_gateway_store(path: Path, now_s: int) -> tuple[ResilientStore, str | No
         path.replace(aside)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return ResilientStore(lambda: SqliteStore(path)), f"{error}; kept as {aside.name}, begun anew"
+        return ResilientStore(lambda: open_store(path, region)), f"{error}; kept as {aside.name}, begun anew"
 
 
 def _store_error(message: str, error: Exception) -> StoreError:

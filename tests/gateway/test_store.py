@@ -12,7 +12,7 @@ from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import next_number, raise_number
 from baken.wire.records import STATUS
 from baken_gateway import store as module
-from baken_gateway.store import ResilientStore, SqliteStore, StoreError, open_gateway_store
+from baken_gateway.store import ResilientStore, SqliteStore, StoreError, open_gateway_store, open_store
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,26 @@ def test_a_write_is_on_the_disk_when_the_call_returns(path):
     assert connection.isolation_level is None  # every statement is a transaction of its own
 
 
-def test_a_store_of_a_later_version_is_not_touched(path):
+def test_a_file_of_another_region_is_refused_and_keeps_what_it_holds(region, path, tmp_path):
+    store = open_store(path, region)
+    store.put(status_record(region, "OV06", 3))
+    store.close()
+    open_store(path, region).close()
+    (tmp_path / "other").mkdir()
+    other = make_region(tmp_path / "other")
+    assert other.root_public != region.root_public
+    match = (
+        rf"replica\.db belongs to region {region.id} with root key {region.root_public.hex()[:8]}, "
+        rf"not to {other.id} with {other.root_public.hex()[:8]}: .*--data"
+    )
+    with pytest.raises(StoreError, match=match):
+        open_store(path, other)
+    with pytest.raises(StoreError, match=match):
+        open_gateway_store(path, other, 1)
+    assert list(open_store(path, region).load()) == [status_record(region, "OV06", 3)]
+
+
+def test_a_store_of_a_later_version_is_not_touched(region, path):
     store = SqliteStore(path)
     store.set("read", b"x")
     store.close()
@@ -128,7 +147,7 @@ def test_a_store_of_a_later_version_is_not_touched(path):
     with pytest.raises(StoreError, match=f"is of version 99, this program knows {len(module._MIGRATIONS)}"):
         SqliteStore(path)
     with pytest.raises(StoreError, match="version 99"):
-        open_gateway_store(path, 1)
+        open_gateway_store(path, region, 1)
     assert path.read_bytes() == before
 
 
@@ -150,23 +169,23 @@ def test_a_migration_that_fails_leaves_the_old_version(path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", [b"no database at all" * 200, b"SQLite format 3\0" + b"\xff" * 8192])
-def test_a_damaged_file_is_put_aside_by_a_gateway_and_reported_to_others(path, damage):
+def test_a_damaged_file_is_put_aside_by_a_gateway_and_reported_to_others(region, path, damage):
     path.parent.mkdir()
     path.write_bytes(damage)
     with pytest.raises(StoreError, match=r"replica\.db .*(not a database|malformed|damaged)") as caught:
         SqliteStore(path)
     assert caught.value.damaged
-    store, problem = open_gateway_store(path, 1799751600)
+    store, problem = open_gateway_store(path, region, 1799751600)
     assert problem and "kept as replica.db.damaged-1799751600, begun anew" in problem
     assert (path.parent / "replica.db.damaged-1799751600").read_bytes() == damage
     store.set("a", b"b")
     assert store.get("a") == b"b" and store.problem is None
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(region, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/replica\.db cannot be opened"):
-        open_gateway_store(tmp_path / "file" / "replica.db", 1)
+        open_gateway_store(tmp_path / "file" / "replica.db", region, 1)
 
 
 FULL_DISK = """
