@@ -110,14 +110,26 @@ def test_everything_is_checked_when_another_list_is_provisioned():
     assert checks_of_start(store, newer)[0] == 0
 
 
-def test_everything_is_checked_by_another_version():
+def test_everything_is_checked_by_a_version_that_checks_more():
     store = filled(VouchingStore())
-    version = keyring.__version__
+    before = keyring.CHECKS
     try:
-        keyring.__version__ = version + ".1"
+        keyring.CHECKS = before + 1
         assert [checks_of_start(store)[0] for _ in range(2)] == [5, 0]
     finally:
-        keyring.__version__ = version
+        keyring.CHECKS = before
+
+
+def test_that_it_takes_a_while_is_said_before_and_only_then():
+    told = []
+    Replica(TRUST, VouchingStore(), lambda: told.append("nothing"))
+    store = VouchingStore()
+    for raw in bulletin_parts(1) + [status_record(2, 4)]:
+        store.put(raw)
+    with Checks() as checks:
+        Replica(TRUST, store, lambda: told.append(checks.count))
+    Replica(TRUST, store, lambda: told.append("again"))
+    assert told == [0] and checks.count == 2
 
 
 def test_an_amendment_checks_what_it_concerns_and_no_start_does_it_again():

@@ -120,6 +120,26 @@ def test_a_node_that_was_off_catches_up_within_three_minutes(tmp_path: Path):
     asyncio.run(playing())
 
 
+def test_a_node_that_has_to_check_what_it_holds_says_so_first(tmp_path: Path):
+    async def playing() -> None:
+        async with stage(tmp_path, ("OV06",)) as scene:
+            scene.add("OV06")
+            scene.keep("OV06", *bulletin_parts(scene.region, 1, "Bewaard."))
+            await scene.start("OV06")
+            await scene.run(MINUTE)
+            shown = scene.shown("OV06")
+            assert shown[0].startswith("EVEN WACHTEN Dit apparaat controleert eerst wat het bewaart.")
+            assert "Bewaard." in shown[-1] and not any("WACHTEN" in words for words in shown[1:])
+            await scene.kill("OV06")
+            await scene.start("OV06")
+            await scene.run(MINUTE)
+            again = scene.shown("OV06")[len(shown) :]
+            assert again and not any("WACHTEN" in words for words in again), "it was checked when it came"
+            scene.assert_healthy()
+
+    asyncio.run(playing())
+
+
 # Kilometres along a line where each hears only the next one, by 6 dB or more either way.
 CHAIN = {"OV06": 0.0, "OV01": 12.0, "VR00": 28.0, "DH01": 56.0, "RL1": 72.0}
 

@@ -68,7 +68,7 @@ class Node:
             self._store = FlashStore(board.FLASH + "/board", self._settings.number)
         except OSError as error:
             raise settings.SettingsError("the flash folder cannot be written: %s" % error)
-        self._replica = Replica(self._settings.trust, self._store)
+        self._replica = Replica(self._settings.trust, self._store, self._show_checks)
         self._settings.check(self._replica.trust)
         if self._replica.newest_sent_s is not None and self._timekeeper.unix_s() is None:
             self._replica.expire(self._replica.newest_sent_s)  # it cannot be earlier than that
@@ -362,6 +362,11 @@ class Node:
             (b"Geheugen", b"%d kB vrij" % (gc.mem_free() // 1024)),
             (b"Opslag", b"vol" if self._store.full else b"goed"),
         ]
+
+    def _show_checks(self):
+        """Before the first turn, so that nobody takes for true what an electronic paper still shows."""
+        text = b"Dit apparaat controleert eerst wat het bewaart. Dat kan enkele minuten duren."
+        asyncio.run(_show_message(self._board, b"EVEN WACHTEN", text))
 
     async def _show_start(self):
         self._point.screen.draw_start(

@@ -1,6 +1,5 @@
 """Who may speak: the provisioned trust list, and the amendments to it that root has signed since."""
 
-from baken import __version__
 from baken.compat import const
 from baken.crypto import signing
 from baken.table import Lookup
@@ -18,6 +17,7 @@ from baken.wire.records import (
 from baken.wire.trust import MAX_AUTHORITIES, MAX_POINTS, TrustList
 
 MAX_AMENDMENTS = const(64)
+CHECKS = 1  # raised when a record that was taken in may be refused now: nodes check what they hold once more
 
 
 class Keyring:
@@ -54,10 +54,10 @@ class Keyring:
 
     def fingerprint(self, amendments):
         """Bytes that name the keys that count under the provisioned list and the amendments with these serial
-        numbers, and the version of Baken: the next one may check more.
+        numbers, and what is checked.
         """
-        serials = [seq.to_bytes(4, "big") for seq in [self._provisioned.serial] + amendments]
-        return b"".join([self.trust.tag] + serials + [__version__.encode()])
+        numbers = [CHECKS, self._provisioned.serial] + amendments
+        return b"".join([self.trust.tag] + [number.to_bytes(4, "big") for number in numbers])
 
     def is_contained(self, seq):
         """Whether the provisioned list is as new as an amendment with this serial number."""

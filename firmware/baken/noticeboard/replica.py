@@ -55,13 +55,14 @@ class Replica:
 
     `trust`: the TrustList that was provisioned, with the amendments that have come since; `store`: see
     `store`. Records found in the store are checked again like received ones, unless the store vouches for
-    them and the same keys count as then. `notices`: {(origin, seq): Notice}; `statuses`: {point number:
+    them and the same keys count as then; `begin_checks()` is called before that, which may take minutes
+    on a node. `notices`: {(origin, seq): Notice}; `statuses`: {point number:
     Status}; `heartbeats`: {authority number: Heartbeat}; `letters`: reports and answers; `pulses`: the
     PulseBook; `inventory`: what is held, as gossip compares it; `counters`: {cause: count of refusals};
     `revision` grows with every change; `newest_sent_s`: the latest time an authority has signed, or None.
     """
 
-    def __init__(self, trust, store):
+    def __init__(self, trust, store, begin_checks=None):
         self.keyring = Keyring(trust, store.fetch)
         self.letters = Letters()
         self.counters = {}
@@ -76,7 +77,7 @@ class Replica:
         self._board.read = unpack_keys(store.get("read"))
         self.notices = self._board.notices
         self.inventory = Inventory(self._board, self.letters, self._registers, self.keyring)
-        self._load()
+        self._load(begin_checks)
 
     @property
     def trust(self):
@@ -332,11 +333,13 @@ class Replica:
         self.counters[cause] = self.counters.get(cause, 0) + 1
         return Outcome(REFUSED, None, cause)
 
-    def _load(self):
+    def _load(self, begin_checks):
         # Amendments first: they say whose signatures count. Answers before reports, which they may close.
         # A kind at a time: the ids of a full noticeboard are 20 kB.
         kinds = {record_id[0] for record_id in self._store.ids()}
         is_checked = self._was_checked()
+        if kinds and begin_checks is not None and not is_checked:
+            begin_checks()
         for kind in sorted(kinds, key=_load_order):
             for record_id in sorted([one for one in self._store.ids() if one[0] == kind]):
                 self._load_stored(record_id, is_checked)
