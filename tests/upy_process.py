@@ -19,9 +19,13 @@ _LIMIT_S = 120
 
 
 def run(
-    bits: int, *arguments: str | Path, heap: str = HEAP, path: Sequence[Path] = PATH
+    bits: int,
+    *arguments: str | Path,
+    heap: str = HEAP,
+    path: Sequence[Path] = PATH,
+    limit_s: float = _LIMIT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `micropython ARGUMENTS...` to its end; standard error comes with the output."""
+    """Run `micropython ARGUMENTS...` to its end, at most `limit_s`; standard error comes with the output."""
     argv, environment = interpreter.command(bits, heap, path)
     return subprocess.run(
         [*argv, *arguments],
@@ -32,6 +36,6 @@ def run(
         errors="replace",
         env=environment,
         cwd=ROOT,
-        timeout=_LIMIT_S,
+        timeout=limit_s,
         check=False,
     )

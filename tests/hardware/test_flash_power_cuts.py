@@ -5,26 +5,28 @@ from pathlib import Path
 import pytest
 import upy_process
 
-from baken_hardware.bench.measure import workload
+from baken_hardware.bench.measure import micropython, workload
 
 PROGRAM = upy_process.TESTS / "hardware" / "programs" / "cut_flash.py"
 SHARDS = 6  # together they cut at every operation
-STATUS_HOURS = 3  # hourly statuses of all 45 points; the other 69 hours bring no other kind of write
 HEAP = "4096wk"  # a flash and its copies lie on the heap
-LEAST_CUTS = 10_000  # of all shards
+LIMIT_S = 600.0
+LEAST_CUTS = 40_000  # of all shards
 
 
 @pytest.fixture(scope="module")
 def exercise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the store of the crisis room's node is given."""
     path = tmp_path_factory.mktemp("workload") / "lines"
-    path.write_text("\n".join(workload.lines(STATUS_HOURS)) + "\n")
+    path.write_text("\n".join(workload.lines()) + "\n")
     return path
 
 
 def cut(exercise: Path, bits: int, shard: int, shards: int) -> dict[str, list[int]]:
     """The sums that the program prints."""
-    done = upy_process.run(bits, PROGRAM, exercise, str(shard), str(shards), str(shard + 1), heap=HEAP)
+    arguments = (str(shard), str(shards), str(shard + 1))
+    path = (*upy_process.PATH, micropython.PROGRAMS)
+    done = upy_process.run(bits, PROGRAM, exercise, *arguments, heap=HEAP, path=path, limit_s=LIMIT_S)
     assert done.returncode == 0, done.stdout[-2000:]
     return {line.split()[0]: [int(word) for word in line.split()[1:]] for line in done.stdout.splitlines()}
 

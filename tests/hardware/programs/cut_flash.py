@@ -16,18 +16,17 @@ there, and the next power cut finds what it wrote. Prints, a line each:
 
 import os
 import sys
-from binascii import unhexlify
+
+import store_life
 
 from baken.crypto import signing
 from baken.device.flash import FlashStore
-from baken.noticeboard.replica import NEW, Replica
+from baken.noticeboard.replica import Replica
 from baken.noticeboard.store import next_number
-from baken.wire import trust
 from baken.wire.records import decode_header
 from baken_hardware.virtual.nor_flash import NorFlash, apply, tear
 
 BLOCKS = 64  # 256 KiB
-OWN_POINT = 45
 GOES_ON = 8
 SHORT_LOG = 8192  # the log is written anew far more often than on a node
 
@@ -61,11 +60,14 @@ class Tally:
 
 
 class Shard:
-    def __init__(self, shard, shards, seed, region):
+    """Which of the writes are cut at, the values written so far, and chance. `trust`: the region's list."""
+
+    trust = None
+
+    def __init__(self, shard, shards, seed):
         self.shard = shard
         self.shards = shards
         self.rand = random_source(seed)
-        self.trust = region
         self.values = {}
 
     def is_mine(self):
@@ -79,7 +81,7 @@ class CutStore(FlashStore):
     def __init__(self, path, device, shard):
         self._is_live = False
         self._shard = shard
-        FlashStore.__init__(self, path, OWN_POINT)
+        FlashStore.__init__(self, path, store_life.OWN_POINT)
         self._is_live = True
         self._device = device
         self._put = {}  # our own account, by record id: the store keeps no record in memory
@@ -151,7 +153,7 @@ def look(blocks, before, after, shard):
     device = NorFlash(BLOCKS, list(blocks))
     os.mount(os.VfsLfs2(device), "/cut")
     try:
-        store = FlashStore("/cut/board", OWN_POINT)
+        store = FlashStore("/cut/board", store_life.OWN_POINT)
         found = state_of(store)
         assert store.damaged == 0, "LittleFS has shown half a file"
         is_after = found == after
@@ -190,43 +192,21 @@ def go_on(device, store, found, shard):
     store.save()
     os.umount("/cut")
     os.mount(os.VfsLfs2(NorFlash(BLOCKS, device.blocks)), "/cut")
-    again = FlashStore("/cut/board", OWN_POINT)
+    again = FlashStore("/cut/board", store_life.OWN_POINT)
     assert set(again.load()) == set(replica.records()) and again.damaged == 0
     assert next_number(again, "status") == number + 1
 
 
-def play(lines, shard):
-    device = NorFlash(BLOCKS)
-    os.VfsLfs2.mkfs(device)
-    os.mount(os.VfsLfs2(device), "/live")
-    store = CutStore("/live/board", device, shard)
-    replica = Replica(shard.trust, store)
-    for line in lines:
-        words = line.split()
-        kind, unix_s = words[0], int(words[1])
-        if kind == "own":
-            next_number(store, "status")
-        if kind in ("record", "own"):
-            outcome = replica.receive_record(unhexlify(words[2]), unix_s)
-            assert outcome.state == NEW, (line, outcome.cause)
-        elif kind == "read":
-            replica.mark_read((int(words[2]), int(words[3])))
-        elif kind == "airtime":
-            store.set("airtime", unix_s.to_bytes(4, "big") * 30)
-        else:
-            replica.expire(unix_s)
-            store.save()
-    store.save()
-    again = Replica(shard.trust, FlashStore("/live/board", OWN_POINT))
-    assert again.records() == replica.records() and not again.counters
-    return len(replica.records())
-
-
 def main(path, shard, shards, seed):
+    device = NorFlash(BLOCKS)
+    mine = Shard(shard, shards, seed)
+
+    def make_store(region):
+        mine.trust = region
+        return CutStore(store_life.FOLDER, device, mine)
+
     with open(path) as file:
-        listed = file.readline().split()[1]
-        shard = Shard(shard, shards, seed, trust.decode(unhexlify(listed)))
-        held = play(file, shard)
+        _, held = store_life.play(file, device, make_store)
     print("writes", Tally.writes, Tally.cut_at, Tally.anew)
     print("cuts", Tally.clean, Tally.torn, Tally.before, Tally.after, Tally.went_on)
     print("held", held)

@@ -9,7 +9,7 @@ from baken_hardware.bench.measure import MeasureError
 from baken_hardware.checkout import FIRMWARE, HARDWARE
 from baken_hardware.virtual import interpreter
 
-_PROGRAMS = Path(__file__).resolve().parent / "programs"
+PROGRAMS = Path(__file__).resolve().parent / "programs"
 _LIMIT_S = 600.0
 
 
@@ -20,7 +20,7 @@ def run(name: str, bits: int, heap: str, *arguments: str) -> str:
     """
     argv, environment = interpreter.command(bits, heap, [FIRMWARE, HARDWARE])
     done = subprocess.run(
-        [*argv, str(_PROGRAMS / f"{name}.py"), *arguments],
+        [*argv, str(PROGRAMS / f"{name}.py"), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

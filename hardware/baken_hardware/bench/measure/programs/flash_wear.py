@@ -9,22 +9,17 @@ Prints a line:
     wear <appends and values written> <bytes programmed> <erases> <erases of the most worn block> <held>
 """
 
-import os
 import sys
-from binascii import unhexlify
 
-from baken.device import flash
-from baken.noticeboard.replica import NEW, Replica
-from baken.noticeboard.store import next_number
-from baken.wire import trust
+import store_life
+
+from baken.device.flash import FlashStore
 from baken_hardware.virtual.nor_flash import NorFlash
 
 BLOCKS = 512  # 2 MiB, what a board of 4 MB has for its files
-OWN_POINT = 45
-AIRTIME_SIZE = 120  # bytes of the saved airtime
 
 
-class CountedStore(flash.FlashStore):
+class CountedStore(FlashStore):
     """A FlashStore that counts how often it writes; `is_hasty`: it lets nothing wait."""
 
     writes = 0
@@ -32,52 +27,29 @@ class CountedStore(flash.FlashStore):
 
     def _append(self):
         self.writes += 1
-        flash.FlashStore._append(self)
+        FlashStore._append(self)
 
     def _write_value(self, name, data):
         self.writes += 1
-        flash.FlashStore._write_value(self, name, data)
+        FlashStore._write_value(self, name, data)
 
     def commit(self):
         if self.is_hasty:
             self._is_urgent = True
-        flash.FlashStore.commit(self)
-
-
-def play(file, region, is_hasty):
-    device = NorFlash(BLOCKS)
-    os.VfsLfs2.mkfs(device)
-    os.mount(os.VfsLfs2(device), "/wear")
-    store = CountedStore("/wear/board", OWN_POINT)
-    store.is_hasty = is_hasty
-    replica = Replica(region, store)
-    for line in file:
-        words = line.split()
-        kind, unix_s = words[0], int(words[1])
-        if kind == "own":
-            next_number(store, "status")
-        if kind in ("record", "own"):
-            outcome = replica.receive_record(unhexlify(words[2]), unix_s)
-            assert outcome.state == NEW, (line, outcome.cause)
-        elif kind == "read":
-            replica.mark_read((int(words[2]), int(words[3])))
-        elif kind == "airtime":
-            store.set("airtime", bytes(AIRTIME_SIZE))
-        else:
-            replica.expire(unix_s)
-            store.save()
-    store.save()
-    again = Replica(region, flash.FlashStore("/wear/board", OWN_POINT))
-    assert again.records() == replica.records() and not again.counters, "what was written is not there"
-    print(
-        "wear", store.writes, device.programmed, sum(device.erases), max(device.erases), len(again.records())
-    )
+        FlashStore.commit(self)
 
 
 def main(path, every):
+    device = NorFlash(BLOCKS)
+
+    def make_store(_region):
+        store = CountedStore(store_life.FOLDER, store_life.OWN_POINT)
+        store.is_hasty = every == "1"
+        return store
+
     with open(path) as file:
-        listed = file.readline().split()[1]
-        play(file, trust.decode(unhexlify(listed)), every == "1")
+        store, held = store_life.play(file, device, make_store)
+    print("wear", store.writes, device.programmed, sum(device.erases), max(device.erases), held)
 
 
 main(sys.argv[1], sys.argv[2])
