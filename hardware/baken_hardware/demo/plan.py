@@ -132,6 +132,12 @@ def stations(which: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(f"the exercise has no station {', '.join(strangers)}")
     if scenario.CRISIS_ROOM not in codes:
         raise argparse.ArgumentTypeError(f"{scenario.CRISIS_ROOM}, the crisis room, must be among them")
+    areas = scenario.load_areas()
+    if len({areas[code] for code in codes if code in areas}) < 2:
+        raise argparse.ArgumentTypeError(
+            "stations of two municipalities at least, as OV06 and DH04: "
+            "a bulletin for one has to leave the other out"
+        )
     return codes
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from baken.wire.status import Status
+from baken_gateway.region import CRISIS_ROOM_KIND, RELAY_KIND
 
 FOLDER = Path(__file__).parent / "scenario"
 POINTS = FOLDER / "points.csv"
@@ -95,6 +96,13 @@ def load_stations() -> tuple[str, ...]:
     """Codes of all stations: the crisis room's, the points' and the relays'."""
     with open(POINTS, encoding="utf-8", newline="") as file:
         return tuple(row["code"] for row in csv.DictReader(file))
+
+
+def load_areas() -> dict[str, str]:
+    """The area that each station lies in; relays and the crisis room lie in none."""
+    outside = (RELAY_KIND, CRISIS_ROOM_KIND)
+    with open(POINTS, encoding="utf-8", newline="") as file:
+        return {row["code"]: row["code"][:2] for row in csv.DictReader(file) if row["kind"] not in outside}
 
 
 def load_bulletins() -> list[Bulletin]:
